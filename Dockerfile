@@ -28,13 +28,16 @@ LABEL org.opencontainers.image.title="facematch mock" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/facematch/bin:$PATH PYTHONUNBUFFERED=1
 COPY --from=build /opt/facematch /opt/facematch
-RUN useradd --system --uid 10001 --create-home mock
+# A volume here gets the certificate of a door: FACEMATCH_MOCK_CA_FOLDER=/ca, as in docs/examples/compose/go.
+RUN useradd --system --uid 10001 --create-home mock \
+ && install --directory --owner mock /ca
 USER 10001
 WORKDIR /home/mock
 # Set other options as variables, or as arguments of the container.
 ENV FACEMATCH_MOCK_HOST=0.0.0.0 FACEMATCH_MOCK_PORT=8080
-EXPOSE 8080
-# The port stands in the arguments or in the variable. The mock neither counts nor shows requests for its health.
+EXPOSE 8080 443
+# The port stands in the arguments or in the variable. The mock neither counts nor shows requests for its health. With a
+# door, it is healthy once the door listens.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 \
   CMD ["python", "-c", "import http.client, os, re, sys; said = re.search('--port[=\\0](\\d+)', open('/proc/1/cmdline').read()); mock = http.client.HTTPConnection('127.0.0.1', int(said[1] if said else os.environ['FACEMATCH_MOCK_PORT']), timeout=2); mock.request('GET', '/__mock__/health'); sys.exit(mock.getresponse().status != 200)"]
 ENTRYPOINT ["facematch", "mock"]

@@ -160,7 +160,7 @@ lint: $(VENV)/.dev  ## ruff: rules and format; stated contracts; import-linter: 
 	@$(CHECK) github-actions .github/actions/*/action.yml
 	@$(CHECK) dependabot .github/dependabot.yml
 	@$(CHECK) github-issue-forms .github/ISSUE_TEMPLATE/[1-9]*.yml
-	@$(CHECK) compose-spec docs/examples/compose/compose.yaml
+	@$(CHECK) compose-spec docs/examples/compose/compose.yaml docs/examples/compose/*/compose.yaml
 	@$(CHECK) citation-file-format CITATION.cff
 	@$(BIN)/zizmor --offline --quiet .github
 	@$(BIN)/hadolint Dockerfile docs/examples/compose/app.Dockerfile
@@ -188,7 +188,7 @@ rehearse: dist  # a release, all but the accounts: each extra on each Python tha
 lock: $(VENV)/.uv  ## rewrite requirements/, pinned with hashes (UPGRADE=--upgrade for new versions)
 	@$(LOCK) pyproject.toml --extra local --extra mock --group editable --output-file requirements/demo.txt
 	@$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
-	@$(LOCK) pyproject.toml --extra mock --output-file requirements/mock.txt
+	@$(LOCK) pyproject.toml --extra door --output-file requirements/mock.txt
 	@$(LOCK) pyproject.toml --extra testing --group app --group editable --output-file requirements/app.txt
 	@$(LOCK) --group publish --output-file requirements/publish.txt
 	@$(LOCK) --group uv --output-file requirements/uv.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -112,6 +113,11 @@ class TitledOptions(click.Command):
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
+@click.option("--door-port", type=click.IntRange(0, 65535), metavar="PORT",
+    show_default="any free port of this machine", help="Port of the door on --host, such as 443 "
+    "for containers that have the vendors' names. If other machines reach it, nothing passes on.")
+@click.option("--ca-folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help="Folder for the certificate that these containers trust: ca.pem, and Java's ca.p12.")
 @click.option("--door-host", multiple=True, metavar="HOST[=VENDOR]",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
 @click.option("--allow-host", multiple=True, metavar="HOST",
@@ -156,6 +162,8 @@ def command(
     picture: tuple[str, ...],
     replies: tuple[Path, ...],
     door: bool,
+    door_port: int | None,
+    ca_folder: Path | None,
     door_host: tuple[str, ...],
     allow_host: tuple[str, ...],
     links: str,
@@ -193,6 +201,9 @@ def command(
         raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
     door_options = DoorOptions(
         door=door,
+        host=host,
+        door_port=door_port,
+        ca_folder=ca_folder,
         allow_host=allow_host,
         links=links,
         any_key=any_key,
@@ -240,7 +251,9 @@ def command(
     server.accounts.report = functools.partial(click.echo, err=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    _start(server, more["port"])
+    server.app.is_ready = not door
+    with _naming_the_port(more["port"], "--port"):
+        server.start()
     with server:
         if record is not None:
             return _record(server, record, record_options, door_options, ended)
@@ -275,6 +288,9 @@ class DoorOptions:
     """The options of the door, and the program behind it, as given on the command line."""
 
     door: bool
+    host: str
+    door_port: int | None
+    ca_folder: Path | None
     allow_host: tuple[str, ...]
     links: str
     any_key: bool
@@ -283,6 +299,8 @@ class DoorOptions:
     def check(self, door_host: tuple[str, ...]) -> None:
         """Refuse options that need the door without it, and the door without its packages."""
         need_the_door = {
+            "--door-port": self.door_port is not None,
+            "--ca-folder": self.ca_folder,
             "--door-host": door_host,
             "--allow-host": self.allow_host,
             "--links loopback": self.links == "loopback",
@@ -292,6 +310,10 @@ class DoorOptions:
         for name, value in need_the_door.items():
             if value and not self.door:
                 raise click.UsageError(f"{name} needs --door.")
+        if self.program and self.is_elsewhere:
+            raise click.UsageError(
+                "COMMAND reaches a door at 127.0.0.1 alone: leave out --door-port or --host."
+            )
         if self.door:
             try:
                 import_module("facematch_mock_server.door")
@@ -299,6 +321,11 @@ class DoorOptions:
                 raise ConfigurationError(
                     f"The door needs {missing.name}: {install_command('door')}"
                 ) from None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the door is where its variables do not lead: they name 127.0.0.1."""
+        return self.door_port is not None and self.host != "127.0.0.1"
 
     def make_door(self, server: MockServer, recorder: Recorder | None) -> Door:
         """Return a door to the server, not open yet."""
@@ -311,6 +338,9 @@ class DoorOptions:
                 loopback_links=self.links == "loopback",
                 recorder=recorder,
                 allowed_hosts=self.allow_host,
+                host="127.0.0.1" if self.door_port is None else self.host,
+                port=self.door_port or 0,
+                ca_folder=self.ca_folder,
                 # Printed when it happens.
                 report=functools.partial(click.echo, err=True),
             )
@@ -318,16 +348,20 @@ class DoorOptions:
             raise click.UsageError(str(error)) from None
 
 
-def _start(server: MockServer, port: int) -> None:
-    """Start the server; raise `ConfigurationError` if another program has its port."""
+@contextlib.contextmanager
+def _naming_the_port(port: int | None, option: str) -> Iterator[None]:
+    """Raise `ConfigurationError` with the option in place of an error about the port."""
     try:
-        server.start()
+        yield
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
+        if error.errno == errno.EADDRINUSE:
+            reason = f"Port {port} is in use"
+        elif error.errno == errno.EACCES and error.filename is None:
+            reason = f"Port {port} needs the rights of root"
+        else:
             raise
         raise ConfigurationError(
-            f"Port {port} is in use: name another one with --port, or leave --port out for any "
-            "free one."
+            f"{reason}: name another one with {option}, or leave {option} out for any free one."
         ) from None
 
 
@@ -388,7 +422,14 @@ def _serve(
     door = options.make_door(server, recorder)
     if options.any_key:
         click.echo("note: every key is accepted, and signatures are not checked", err=True)
-    with door:
+    with contextlib.ExitStack() as stack:
+        with _naming_the_port(options.door_port, "--door-port"):
+            stack.enter_context(door)
+        if options.is_elsewhere:
+            files = f"{server.control_url}ca.pem, and ca.p12 for Java"
+            click.echo(f"door: {door.url}; its certificate: {files}", err=True)
+            wait_for_sigterm(ended)
+            return 0
         variables = variables_for(door, os.environ)
         if recorder is None:  # a recorder has nothing to control
             variables = {"FACEMATCH_MOCK_URL": server.url, **variables}

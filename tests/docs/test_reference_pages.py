@@ -218,6 +218,7 @@ CLIENTS = [
 WEB_TESTS = "system/test_web_sdks.py"
 WEB_SDKS = [
     ("didit", "@didit-protocol/sdk-web", WEB_TESTS),
+    ("onfido", "onfido-sdk-ui", WEB_TESTS),
     ("persona", "persona", WEB_TESTS),
     ("persona", "persona-react", WEB_TESTS),
     ("sumsub", "@sumsub/websdk", WEB_TESTS),

@@ -26,6 +26,9 @@ CALLS = {
             lambda body: body["TextDetections"][1]["ParentId"] == 0,
         ),
     ],
+    "persona-documents.json": [
+        (("GET", "/api/v1/documents/doc_7", {}), 200, lambda body: body["data"]["id"] == "doc_7"),
+    ],
     "baidu-ocr.json": [
         *[
             (

@@ -159,6 +159,8 @@ SETTINGS = {
     "FACEMATCH_MOCK_HOST": "127.0.0.1",
     "FACEMATCH_MOCK_ENGINE": "cards",
     "FACEMATCH_MOCK_DOOR": "1",
+    "FACEMATCH_MOCK_DOOR_PORT": "0",
+    "FACEMATCH_MOCK_CA_FOLDER": "{folder}/ca",
     "FACEMATCH_MOCK_DOOR_HOST": "didit.corp.example=didit",
     "FACEMATCH_MOCK_ALLOW_HOST": "db.example.com",
     "FACEMATCH_MOCK_LINKS": "loopback",

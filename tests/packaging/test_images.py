@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import yaml
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.cli import command
+from facematch_mock_server.vendors import vendor_named
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docs/examples/compose"
@@ -73,6 +75,45 @@ def test_the_image_gets_every_package_of_the_wheel():
     packages = ast.literal_eval(re.search(r"(?s)only-include = (\[.*?\])", text)[1])
     copied = [rest.split()[0] for word, rest in instructions(ROOT / "Dockerfile") if word == "COPY"]
     assert all(any(fnmatch(package, f"{top}*") for top in copied) for package in packages)
+
+
+#: The examples whose application finds the mock by its vendor's name.
+BY_NAME = sorted(COMPOSE.glob("*/compose.yaml"))
+
+
+def test_each_language_has_an_example():
+    assert sorted(path.parent.name for path in BY_NAME) == ["go", "java", "node", "php"]
+
+
+@pytest.mark.parametrize("path", BY_NAME, ids=lambda path: path.parent.name)
+def test_examples_by_name_are_reached_from_this_machine_alone_and_call_nobody(path):
+    document = yaml.safe_load(path.read_text("utf-8"))
+    services = document["services"]
+    published = {name: service.pop("ports", []) for name, service in services.items()}
+    assert published == {"mock": ["127.0.0.1:8080:8080"], "app": [], "tests": []}
+    assert [services[name]["networks"] for name in ("app", "tests")] == [["closed"], ["closed"]]
+    assert document["networks"] == {"closed": {"internal": True}}
+    # The aliases are all hosts of the vendor that the application names.
+    settings = services["mock"]["environment"]
+    vendor = vendor_named(settings["FACEMATCH_MOCK_VENDOR"])
+    (program,) = [each for each in path.parent.iterdir() if each != path]
+    hosts = {
+        urlsplit(url).hostname for url in re.findall(r"https://[^\s\"'`]+", program.read_text())
+    }
+    assert hosts == set(services["mock"]["networks"]["closed"]["aliases"])
+    assert all(vendor.has_host(host) for host in hosts)
+    # The door's port, and the certificate's folder, which the image's user may write.
+    assert settings["FACEMATCH_MOCK_DOOR_PORT"] == 443
+    run = " ".join(rest for word, rest in instructions(ROOT / "Dockerfile") if word == "RUN")
+    assert f"--owner mock {settings['FACEMATCH_MOCK_CA_FOLDER']}" in run
+
+
+def test_image_has_the_packages_of_the_door():
+    pinned = (ROOT / "requirements/mock.txt").read_text("utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for requirement in extras["optional-dependencies"]["door"]:
+        name = re.match(r"[\w-]+", requirement)[0]
+        assert re.search(rf"(?m)^{name}==", pinned), name
 
 
 def test_example_containers_publish_no_ports(services):

@@ -202,3 +202,22 @@ def test_the_sdk_accepts_the_mocks_webhooks_and_rejects_changed_or_old_ones(mock
     assert seen["error"][0] == "DiditSignatureError"
     (delivery,) = mock.control.webhooks.deliveries()
     assert delivery.state == "delivered"
+
+
+def test_decision_without_the_switch_fails_and_the_mock_names_the_switch(tell):
+    with MockServer(seed=9, clock=VirtualClock()) as plain:
+        seen = tell(
+            """
+            client = Didit()
+            workflow = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+            session = client.sessions.create(workflow_id=workflow, vendor_data="customer-17")
+            try:
+                client.sessions.get_decision(session.session_id)
+            except Exception as error:
+                seen["error"] = type(error).__name__
+            """,
+            DIDIT_BASE_URL=f"{plain.url}/v3",
+        )
+        entry = plain.control.journal()[-1]
+    assert seen["error"] == "ValidationError"
+    assert "empty_blocks=list" in entry.note

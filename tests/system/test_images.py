@@ -1,7 +1,6 @@
 """What the images and the compose example run, in one virtual environment in place of Docker."""
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -13,20 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 from kit.rawserver import free_port
+from system.compose import variables, words
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs/examples"
 PATIENCE_S = 60
-
-
-def words(path, instruction):
-    text = path.read_text("utf-8").replace("\\\n", " ")
-    return json.loads(re.findall(rf"(?m)^{instruction}\b[^\[\n]*(\[.*\])$", text)[-1])
-
-
-def variables(path):
-    (*_, line) = re.findall(r"(?m)^ENV (.*)$", path.read_text("utf-8"))
-    return dict(pair.split("=", 1) for pair in line.split())
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The web SDKs of Veriff, Didit, Sumsub and Persona, unmodified from npm, in the page of a shop."""
+"""The web SDKs of Veriff, Didit, Sumsub and Persona, unmodified from npm, in the page of a shop.
+
+And the scripts of the mock's own in place of Stripe's and Onfido's, which come from a door.
+"""
 
 import base64
 import contextlib
@@ -10,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from system.browser import Browser, until
 from system.shop import open_shop
 
@@ -834,6 +838,16 @@ def test_older_sdk_ends_as_the_newest(check, press, document, is_verified):
     assert check.is_verified() is is_verified
 
 
+@pytest.mark.parametrize("vendor", ["sumsub-older"])
+def test_older_sumsub_is_ready_before_it_asks_for_a_new_token(check, mock):
+    mock.control.sessions.expire(check.record.session_id)
+    mock.control.sessions.on_open(outcome="p1")
+    check.browser.open(f"{check.shop.url}/")
+    check.browser.wait("JSON.stringify(said).includes('GREEN')")
+    assert check.said(2)[:2] == [["idCheck.onReady", {}], "new token"]
+    assert check.is_verified()
+
+
 #: The host of the frame, and how each ends: the person shows a face, another's, leaves or waits.
 HOST_OF_FRAME = {
     "persona-older": "https://inquiry.withpersona.com",
@@ -928,3 +942,154 @@ def show_stripe(browser, source, secret):
         result, refusal = browser.value("said")
     assert "elements" in refusal
     return result
+
+
+# Onfido's script comes from the door, too. The npm package only loads it.
+
+ONFIDO = "https://api.eu.onfido.com/v3.6"
+OF_ONFIDO = """
+    token: {token}, {form}, containerId: "onfido-mount",
+    onComplete: (data) => note(["onComplete", data]),
+    onError: ({{ type }}) => note(["onError", type]),
+    onUserExit: (code) => note(["onUserExit", code]),
+"""
+#: How five public programs open it: by a plain script of three hosts or paths, a module, or npm.
+BY_SCRIPT = """
+    document.body.innerHTML = '<div id="onfido-mount"></div>';
+    const script = document.createElement("script");
+    script.src = "{source}";
+    script.onload = () => {{ window.handle = Onfido.init({{{parameters}}}); }};
+    document.head.append(script);
+"""
+BY_MODULE = """
+    document.body.innerHTML = '<div id="onfido-mount"></div>';
+    import("{source}").then(({{ Onfido }}) => {{ window.handle = Onfido.init({{{parameters}}}); }});
+"""
+BY_NPM = """
+    document.body.innerHTML = '<div id="onfido-mount"></div>';
+    fetch("/npm").then((answer) => answer.text()).then(async (text) => {{
+      const source = URL.createObjectURL(new Blob([text], {{ type: "text/javascript" }}));
+      const {{ Onfido }} = await import(source);
+      window.handle = Onfido.init({{{parameters}}});
+    }});
+"""
+RUN = "workflowRunId: {run}"
+STEPS = 'steps: ["welcome", "document", "face", "complete"]'
+STEP_OBJECTS = 'steps: [{ type: "welcome", options: {} }, { type: "document" }, "face"]'
+ONFIDO_PAGES = {
+    "script": (BY_SCRIPT, "https://sdk.onfido.com/v14.30.0", RUN),
+    "iife": (BY_SCRIPT, "https://sdk.onfido.com/capture/core/latest/Onfido.iife.js", STEPS),
+    "older": (
+        BY_SCRIPT,
+        "https://assets.onfido.com/web-sdk-releases/6.14.0/onfido.min.js",
+        STEP_OBJECTS,
+    ),
+    "module": (BY_MODULE, "https://sdk.onfido.com/v14/Onfido.js", RUN),
+    "npm": (BY_NPM, "", STEPS),
+}
+
+
+@pytest.fixture(scope="module")
+def onfido_loader(install_from_npm, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onfido")
+    install_from_npm(folder, "onfido-sdk-ui@14.80.0")
+    return (folder / "node_modules" / "onfido-sdk-ui" / "Onfido.js").read_text("utf-8")
+
+
+class OnfidoPage:
+    """An applicant of the shop, and the page that asks the person."""
+
+    def __init__(self, mock, browser, page, loader):
+        self.mock, self.browser, self.page, self.loader = mock, browser, page, loader
+        self.applicant = self.post("applicants", first_name="Ada", last_name="Lovelace")["id"]
+        self.token = self.post("sdk_token", applicant_id=self.applicant)["token"]
+        self.run = None
+        if "workflowRunId" in ONFIDO_PAGES[page][2]:
+            workflow = "3c9f1b9e-5a0d-4a3e-8a52-0d9d4a0b7c11"
+            body = {"applicant_id": self.applicant, "workflow_id": workflow}
+            self.run = self.post("workflow_runs", **body)["id"]
+
+    def post(self, path, **body):
+        headers = {"Authorization": f"Token token={self.mock.live_key}"}
+        answer = requests.post(f"{ONFIDO}/{path}", json=body, headers=headers, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def show(self):
+        """Return what the page is told first."""
+        script, source, form = ONFIDO_PAGES[self.page]
+        form = form.replace("{run}", json.dumps(self.run))
+        parameters = OF_ONFIDO.format(token=json.dumps(self.token), form=form)
+        with open_shop(b"") as shop:
+            shop.answers["/npm"] = lambda: self.loader
+            shop.open(self.browser, script.format(source=source, parameters=parameters))
+            self.browser.wait("said.length >= 1")
+            return self.browser.value("said[0]")
+
+    def verdict(self):
+        """Return the verdict on the server: of the run, or of a check of the uploaded pictures."""
+        headers = {"Authorization": f"Token token={self.mock.live_key}"}
+        if self.run is not None:
+            answer = requests.get(f"{ONFIDO}/workflow_runs/{self.run}", headers=headers, timeout=30)
+            return answer.json()["status"]
+        names = ["document", "facial_similarity_photo"]
+        check = self.post("checks", applicant_id=self.applicant, report_names=names)
+        answer = requests.get(f"{ONFIDO}/checks/{check['id']}", headers=headers, timeout=30)
+        return answer.json()["result"]
+
+
+@pytest.fixture
+def onfido_page(request, mock_door, browser_behind_door, onfido_loader):
+    return OnfidoPage(mock_door.of("onfido"), browser_behind_door, request.param, onfido_loader)
+
+
+every_onfido_page = pytest.mark.parametrize("onfido_page", ONFIDO_PAGES, indirect=True)
+
+
+@every_onfido_page
+@pytest.mark.parametrize(
+    ("document", "of_run", "of_check"),
+    [("p1", "approved", "clear"), ("p2", "declined", "consider")],
+)
+def test_page_with_onfidos_script_completes_and_the_server_has_the_verdict(
+    onfido_page, document, of_run, of_check
+):
+    onfido_page.mock.control.sessions.on_open(outcome="p1", document=document)
+    callback, data = onfido_page.show()
+    assert callback == "onComplete"
+    if onfido_page.run is None:
+        assert set(data) == {"document_front", "face"}
+        assert onfido_page.verdict() == of_check
+    else:
+        assert data == {}
+        assert onfido_page.verdict() == of_run
+    assert onfido_page.browser.result("handle.tearDown().then(() => true)")
+    assert onfido_page.browser.value("document.querySelectorAll('iframe').length") == 0
+
+
+@every_onfido_page
+def test_page_with_onfidos_script_hears_that_the_person_left(onfido_page):
+    onfido_page.mock.control.sessions.on_open(outcome="abandon")
+    assert onfido_page.show() == ["onUserExit", "user_exit"]
+    if onfido_page.run is not None:
+        assert onfido_page.verdict() == "abandoned"
+
+
+@every_onfido_page
+def test_page_with_onfidos_script_hears_that_its_token_expired(onfido_page):
+    onfido_page.mock.control.advance(5_401)
+    assert onfido_page.show() == ["onError", "expired_token"]
+
+
+@every_onfido_page
+def test_page_with_onfidos_script_hears_of_a_wrong_token_and_of_failed_attempts(onfido_page):
+    onfido_page.mock.control.sessions.on_open(outcome="fail_attempt")
+    token, onfido_page.token = onfido_page.token, "a-token"
+    assert onfido_page.show() == ["onError", "invalid_token"]
+    onfido_page.token = token
+    callback, data = onfido_page.show()
+    if onfido_page.run is None:
+        assert (callback, data) == ("onError", "exception")
+    else:
+        assert (callback, data) == ("onComplete", {})
+        assert onfido_page.verdict() == "declined"

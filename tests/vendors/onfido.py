@@ -190,6 +190,8 @@ def scenarios():
         lambda engine: engine.handle(sdk_token(new_applicant(engine), slash="/")),
         lambda engine: engine.handle(sdk_token_by_form(new_applicant(engine))),
         lambda engine: engine.handle(ask("/v3.6/ping")),
+        request_to("/v14/Onfido.js", method="GET", key=None),
+        request_to("/mock/web_sdk?token=none", method="GET", key=None),
         starting(),
         mock_sessions.acting(4, "card", card="p2", document="p1"),
         mock_webhooks.carried(404),

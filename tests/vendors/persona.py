@@ -135,6 +135,7 @@ PROGRAMS = (
     persona_request("/api/v1/accounts?filter[reference-id]=user-9"),
     reading_account,
     persona_request("/verify", key=None),
+    persona_request(f"{INQUIRIES}/?filter[reference-id]=user-9"),
 )
 
 
@@ -207,7 +208,7 @@ def scenarios():
         Scenario(
             "persona",
             calls,
-            {"key_inflection": "snake", "workflow": "none"},
+            {"key_inflection": "snake", "workflow": "none", "one_time_link": "always"},
         ),
     ]
 

@@ -33,11 +33,15 @@ class Authority:
         java_store: The same certificate as a PKCS #12 trust store, which Java reads.
     """
 
-    def __init__(self, folder: Path, addresses: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, addresses: Mapping[str, str], public_folder: Path | None = None
+    ) -> None:
         """Make a new authority, and write what clients trust into `folder`.
 
         That is a PEM file, a Java store and a hosts file. `addresses` has the address of each
-        allowed host, which a client behind the door could not look up.
+        allowed host, which a client behind the door could not look up. `public_folder` gets copies
+        of the first two that each user may read; there they replace those of an earlier start.
+        Raises OSError if it cannot be written.
         """
         self._folder = folder
         self._authority = trustme.CA(organization_name=_NAME)
@@ -58,6 +62,13 @@ class Authority:
         hosts = "".join(f"{line}\n" for line in lines)
         self.hosts_file = _write(folder / "hosts-behind-the-door", hosts.encode())
         self.java_store = _write(folder / "ca.p12", store)
+        if public_folder is not None:
+            public_folder.mkdir(parents=True, exist_ok=True)
+            for file in (self.pem, self.java_store):
+                # A program that starts now reads the whole old file or the whole new one.
+                copy = _write(public_folder / f".{file.name}", file.read_bytes())
+                copy.chmod(0o644)
+                copy.replace(public_folder / file.name)
 
     def context_for(self, host: str) -> ssl.SSLContext:
         """Return the TLS context of a server with a certificate for `host`."""

@@ -1,4 +1,4 @@
-"""The door: a proxy on loopback in front of a mock server."""
+"""The door: a proxy in front of a mock server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
+from facematch_core.base.addresses import is_loopback
 from facematch_mock_server.base.messages import PERSON, Request, Response, host_in
-from facematch_mock_server.control.api import reply_words
+from facematch_mock_server.control.api import PREFIX, reply_words
 from facematch_mock_server.http.app import App
+from facematch_mock_server.http.server import listen, url_of
 from facematch_mock_server.replies.recorder import Recorder
 from facematch_mock_server.replies.upstream import exchange
 from facematch_mock_server.server import MockServer
@@ -48,9 +50,9 @@ class Door:
     """A proxy that hands requests for the vendors' hosts to a mock.
 
     It passes those for the program's own servers on (see `is_own_host`), and refuses all others.
+    On an address that other machines can reach it passes nothing on.
 
-    A context manager, for a server that is running. It is on loopback, so only this machine can
-    reach it, and it ends with the server.
+    A context manager, for a server that is running. It ends with the server.
 
     Args:
         server: The mock server. The door is for the hosts of its vendors.
@@ -61,7 +63,11 @@ class Door:
         recorder: Forwards all calls to the real vendors, which the mock then does not imitate; None
             for a door to the mock.
         allowed_hosts: Names of further hosts to which connections pass, such as
-            ``db.example.com``. Raises ValueError for a vendor's host and a metadata service.
+            ``db.example.com``. Raises ValueError for a vendor's host and a metadata service, and
+            if other machines can reach the door.
+        host, port: The address to listen on; port 0 is any free one.
+        ca_folder: Gets the files ``ca.pem`` and ``ca.p12`` (Java's) with the authority's
+            certificate, which each user may read; None for no copies.
         report: Called in the server's thread with each refusal, a sentence, and with the first
             connection to each host that passes.
 
@@ -71,6 +77,7 @@ class Door:
         authority: The certificate authority, made for this door.
         hosts: The hosts that it takes, in lower case. A leading ``*.`` matches one label.
         allowed_hosts: The further hosts to which connections pass, in lower case.
+        is_open: Whether other machines can reach the door.
     """
 
     def __init__(
@@ -81,6 +88,9 @@ class Door:
         loopback_links: bool = False,
         recorder: Recorder | None = None,
         allowed_hosts: Iterable[str] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ca_folder: Path | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare a door to a server that runs.
@@ -90,6 +100,9 @@ class Door:
         refusal once.
         """
         self.server = server
+        self.is_open = not is_loopback(host)
+        self._address = (host, port)
+        self._ca_folder = ca_folder
         self.any_key = any_key
         self.recorder = recorder
         self._loopback_links = loopback_links
@@ -112,17 +125,23 @@ class Door:
         self._reported_hosts: set[str] = set()
 
     def __enter__(self) -> Self:
-        """Make the authority's files, then accept on a free port of this machine."""
+        """Listen, make the authority's files, then accept; raise OSError if one is impossible."""
         self._folder = tempfile.TemporaryDirectory(prefix="facematch-door-")
-        self.authority = Authority(Path(self._folder.name), _look_up(self.allowed_hosts))
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self._listener.setblocking(False)
+        with contextlib.ExitStack() as undo:
+            folder = Path(undo.enter_context(self._folder))
+            # First, so that a second door at a port leaves the files of the first as they are.
+            self._listener = undo.enter_context(listen(*self._address))
+            self.authority = Authority(folder, _look_up(self.allowed_hosts), self._ca_folder)
+            undo.pop_all()
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = url_of(self._address[0], self.port)
         if self._loopback_links:
             self.server.accounts.page_origin = self.server.url
         self._service = self.server.http.open_service(_DoorApp(self))
         self._accepting = self.server.http.spawn(self._accept())
+        files = (self.authority.pem, self.authority.java_store)
+        self.server.app.authority_files = {PREFIX + each.name: each.read_bytes() for each in files}
+        self.server.app.is_ready = True
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,6 +149,7 @@ class Door:
         with contextlib.suppress(RuntimeError):
             self._accepting.get_loop().call_soon_threadsafe(self._accepting.cancel)
         self.server.accounts.page_origin = None
+        self.server.app.authority_files = {}
         self._folder.cleanup()
 
     def vendor_of(self, host: str | None) -> Vendor | None:
@@ -142,7 +162,7 @@ class Door:
     def passes(self, host: str | None) -> bool:
         """Return whether connections to this host, with or without a port, pass."""
         name = _name_of(host)
-        if not name or is_metadata_service(name):
+        if self.is_open or not name or is_metadata_service(name):
             return False
         if any(vendor_named(vendor).has_host(name) for vendor in vendor_names()):
             return False
@@ -202,6 +222,8 @@ class Door:
                 return f"{vendor.title} is not served. Add --vendor {name}."
         if is_metadata_service(host):
             return _GIVES_CREDENTIALS
+        if self.is_open:
+            return "other machines can reach this door, so it passes nothing on."
         return (
             f"it is no vendor's host. If your program needs it, add --allow-host {host}; for a "
             f"server of your own with a vendor's API, --door-host {host}=VENDOR."
@@ -264,16 +286,19 @@ class Door:
         if first_byte != _TLS:
             await self.server.http.take_over(client, self._service)
             return None
-        context = self._context_by_server_name() if host is None else self._context_for(host)
+        # TLS without CONNECT names its host.
+        hosts = [] if host is None else [host]
+        context = self._context_for(host) if host else self._context_by_server_name(hosts)
         try:
             await self.server.http.take_over(client, self._service, context)
         except ssl.SSLError as error:
             if "ALERT" in (error.reason or ""):
-                name = host_in(host or "") or "a vendor's host"
+                name = host_in("".join(hosts)) or "a vendor's host"
                 self.report(
                     f"A program refused the door's certificate for {name} ({error.reason}): it "
                     "trusts none of the files that SSL_CERT_FILE and the other variables name. A "
-                    "browser reads no such file: it needs FACEMATCH_DOOR_SPKI."
+                    "browser reads no such file: it needs FACEMATCH_DOOR_SPKI. If it trusts a "
+                    "ca.pem, this certificate is of an earlier start: start the program again."
                 )
             raise
         return None
@@ -281,13 +306,17 @@ class Door:
     def _context_for(self, host: str) -> ssl.SSLContext:
         return self.authority.context_for((host_in(host) or host).lower())
 
-    def _context_by_server_name(self) -> ssl.SSLContext:
-        """Return a context that chooses the certificate by the name that the client asks for."""
+    def _context_by_server_name(self, asked: list[str]) -> ssl.SSLContext:
+        """Return a context that chooses the certificate by the name that the client asks for.
+
+        The name of a vendor's host is added to `asked`.
+        """
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
             if name is None or self.vendor_of(name) is None:
                 self.report_refusal(name)
                 return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            asked.append(name)
             tls.context = self._context_for(name)
             return None
 
@@ -304,6 +333,10 @@ class _DoorApp(App):
         self.person = door.server.app.person
         self.recorder = door.recorder
         self._door = door
+
+    def is_own_host(self, host: str) -> bool:
+        """Return False: a vendor's host has no path of the mock's own."""
+        return False
 
     def begin(self, head: Request) -> Response | None:
         """Return a refusal before the body is read; None if the request is answered or passed on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from facematch_mock_server.base.messages import (
     Response,
     host_in,
 )
+from facematch_mock_server.claims import response as build_response
 from facematch_mock_server.control.api import ControlApi, reply_json, reply_words
 from facematch_mock_server.vendors.base import MockVendor
 from facematch_mock_server.world.accounts import (
@@ -51,6 +52,7 @@ class App:
     """The handler of all requests to one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts) -> None:
+        """Prepare the handler; a server and a door set the attributes that are None or empty."""
         self.accounts = accounts
         self._control = ControlApi(accounts)
         #: The console and the person's page, if enabled.
@@ -58,6 +60,10 @@ class App:
         #: Forwards the calls to the real vendors; None if the mock answers them. See `Recorder`.
         self.recorder: Any = None
         self.person: Any = None
+        #: Whether the health check succeeds; False until a door that is to come listens.
+        self.is_ready = True
+        #: The files with the authority of an open door, by path.
+        self.authority_files: Mapping[str, bytes] = {}
 
     @property
     def account(self) -> Account:
@@ -102,9 +108,7 @@ class App:
         # DNS rebinding: a site can point its own host name to the loopback and send requests to it.
         # A server that other machines can reach may have any name.
         host = host_in(request.header("host") or "127.0.0.1")
-        is_own_host = host is not None and (
-            host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)
-        )
+        is_own_host = host is not None and self.is_own_host(host)
         if not is_own_host:
             vendors = self.accounts.vendors.values()
             if host is None or request.is_control or not any(x.has_host(host) for x in vendors):
@@ -118,6 +122,10 @@ class App:
         if self.recorder is not None:
             return self._forward(request)
         return self._imitate(request)
+
+    def is_own_host(self, host: str) -> bool:
+        """Return whether a host leads to the mock's own paths, such as the control API."""
+        return host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)
 
     def _imitate(self, request: Request) -> Response:
         """Return the response of the mock of the request's vendor, or of the mock itself."""
@@ -162,7 +170,10 @@ class App:
         # Browsers get the console at /, the URL that was printed. Other programs wait for it.
         wants_console = self.console is not None and "text/html" in request.header("accept", "")
         if is_health or (request.path == "/" and not wants_console):
-            return self._mark(reply_json(200, self._describe()))
+            return self._mark(reply_json(200 if self.is_ready else 503, self._describe()))
+        if request.path in self.authority_files:
+            file = self.authority_files[request.path]
+            return self._mark(build_response(200, "application/octet-stream", file))
         response: Response | None = None if self.console is None else self.console.handle(request)
         if response is None and request.is_control:
             response = self._mark(self._control.handle(request))
@@ -170,7 +181,8 @@ class App:
 
     def _describe(self) -> dict[str, Any]:
         """Return the body of the health check: only facts that every client may know."""
-        return {"status": "ok", "version": __version__, "vendors": list(self.accounts.vendors)}
+        status = "ok" if self.is_ready else "the door does not listen yet"
+        return {"status": status, "version": __version__, "vendors": list(self.accounts.vendors)}
 
     def is_slow(self, request: Request) -> bool:
         """Return whether a thread should handle the request, to keep the event loop responsive."""

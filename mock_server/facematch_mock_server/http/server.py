@@ -34,6 +34,20 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to
 THREAD = "facematch-mock"
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket that does not block. Raises OSError if the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the URL at which this machine reaches a listener; of a wildcard, the loopback's."""
+    host = _ANY.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 class HttpServer:
     """An HTTP/1.1 server for one app, with its own event loop."""
 
@@ -60,9 +74,7 @@ class HttpServer:
         """Start listening, if not already started. Raises OSError if the address is unavailable."""
         if self._listener is not None:
             return self
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
-        listener.setblocking(False)
+        listener = listen(*self._address)
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
         #: The tasks of `spawn`; they end with the server.
@@ -138,8 +150,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         """``http://127.0.0.1:PORT``. Raises RuntimeError if the server is not running."""
-        host = _ANY.get(self._address[0], self._address[0])
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return url_of(self._address[0], self.port)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import requests
 
 from facematch_core.cli.app import facematch
 from facematch_mock_server import MockServer
@@ -150,6 +151,47 @@ def test_python_is_refused_in_the_sentences_that_the_door_reports():
         assert refusal in done.stderr
         assert host in refusal
         assert ("--vendor sumsub" if "sumsub" in host else "--door-host") in refusal
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--door-port", "0"],
+        ["--ca-folder", "ca"],
+        ["--door", "--door-port", "0", "--host", "0.0.0.0", "--allow-host", "db.example.com"],
+        ["--door", "--door-port", "0", "--host", "0.0.0.0", "--", "true"],
+    ],
+)
+def test_options_of_a_door_for_other_machines_that_do_not_fit_are_refused(options, capsys):
+    with pytest.raises(SystemExit) as ended:
+        facematch.main(["mock", "--port", "0", *options])
+    assert ended.value.code == 2
+    assert "--" in capsys.readouterr().err.partition("error: ")[2]
+
+
+def test_command_with_a_door_is_unhealthy_until_the_door_listens(monkeypatch):
+    statuses = []
+    enter = Door.__enter__
+
+    def ask_and_enter(door):
+        health = f"{door.server.url}/__mock__/health"
+        statuses.append(requests.get(health, timeout=10).status_code)
+        enter(door)
+        statuses.append(requests.get(health, timeout=10).status_code)
+        door.__exit__()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Door, "__enter__", ask_and_enter)
+    with pytest.raises(SystemExit):
+        facematch.main(["mock", "--door"])
+    assert statuses == [503, 200]
+
+
+def test_port_of_the_door_that_another_program_has_is_named(capsys):
+    with MockServer() as server, pytest.raises(SystemExit) as ended:
+        facematch.main(["mock", "--door", "--door-port", str(server.port)])
+    assert ended.value.code == 4
+    assert "--door-port" in capsys.readouterr().err
 
 
 #: Reads the variables in a shell, as a person does, and sets a fault before the program.

@@ -9,6 +9,8 @@ import stat
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 from kit.mock_world import P1
 from vendors.didit import post_match
 
@@ -21,7 +23,15 @@ CORPORATE = {"vendor": ["didit", "compreface"], "hosts": {"Faces.corp.example": 
 
 
 @contextlib.contextmanager
-def opened(*, any_key=False, loopback_links=False, allowed_hosts=(), **settings):
+def opened(
+    *,
+    any_key=False,
+    loopback_links=False,
+    allowed_hosts=(),
+    at="127.0.0.1",
+    ca_folder=None,
+    **settings,
+):
     said = queue.SimpleQueue()
     with (
         MockServer(**settings) as server,
@@ -30,6 +40,8 @@ def opened(*, any_key=False, loopback_links=False, allowed_hosts=(), **settings)
             any_key=any_key,
             loopback_links=loopback_links,
             allowed_hosts=allowed_hosts,
+            host=at,
+            ca_folder=ca_folder,
             report=said.put,
         ) as door,
         requests.Session() as session,
@@ -371,6 +383,119 @@ def test_own_server_that_is_down_is_a_502():
         assert door.session.get(f"http://127.0.0.1:{port}/").status_code == 502
         answer = talk(door, f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode())
         assert answer.startswith("HTTP/1.1 502 ")
+
+
+#: Hosts that pass at a door on loopback, and those that pass nowhere.
+OF_A_NETWORK = (
+    *(f"10.99.0.{number}" for number in range(1, 9)),
+    *(f"172.{number}.0.1" for number in (16, 20, 31)),
+    *(f"192.168.{number}.4" for number in range(4)),
+    "10.1",
+    "0x0a000001",
+    "167772161",
+    "[fd12::1]",
+    "[::ffff:10.0.0.7]",
+    "db",
+    "redis",
+    "DB.",
+    "mock",
+    "app",
+    "minio.local",
+    "host.docker.internal",
+    "gateway.docker.internal",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "[fd00:ec2::254]",
+    "100.100.100.200",
+    "metadata",
+    "metadata.google.internal",
+    "instance-data",
+    "example.com",
+)
+
+
+def test_door_that_other_machines_reach_answers_for_vendors_and_passes_nothing_on():
+    assert len(OF_A_NETWORK) >= 40
+    with MockServer() as own, opened(at="0.0.0.0") as door:
+        for host in (*OF_A_NETWORK, f"127.0.0.1:{own.port}"):
+            address = host if host.endswith(f":{own.port}") else f"{host}:{own.port}"
+            for more in ("", "Facematch-Door: may-pass\r\n"):
+                answer = talk(door, f"CONNECT {address} HTTP/1.1\r\n{more}\r\n".encode())
+                assert answer.startswith("HTTP/1.1 403 "), host
+                assert "passes nothing on" in answer or "metadata service" in answer
+            plain = f"GET http://{address}/ HTTP/1.1\r\nHost: {address}\r\n"
+            answer = talk(door, f"{plain}Connection: close\r\n\r\n".encode())
+            assert answer.startswith("HTTP/1.1 403 "), host
+        assert own.control.journal() == ()
+        assert post_match(f"https://{DIDIT}", "mock-live-key", session=door.session).ok
+
+
+def test_no_host_can_be_allowed_at_a_door_that_other_machines_reach():
+    with MockServer() as server, pytest.raises(ValueError, match=r"db\.example\.com"):
+        Door(server, host="0.0.0.0", allowed_hosts=["db.example.com"])
+
+
+def test_vendors_host_has_no_path_of_the_mock_that_other_machines_reach():
+    settings = {"host": "0.0.0.0", "control_token": "a-long-token-1"}
+    with opened(at="0.0.0.0", **settings) as door:
+        token = {"X-Mock-Token": "a-long-token-1"}
+        assert requests.get(f"{door.server.url}/__mock__/clock", headers=token, timeout=10).ok
+        for path in ("/__mock__/clock", "/__mock__/health", "/__mock__/ca.pem"):
+            assert door.session.get(f"https://{DIDIT}{path}", headers=token).status_code == 403
+        page = door.session.get(f"https://{DIDIT}/")
+        assert (page.status_code, "vendors" in page.text) == (404, False)
+
+
+def test_certificate_alone_is_served_and_copied_for_other_users(tmp_path):
+    folder = tmp_path / "new" / "ca"
+    for _ in range(2):  # the second start replaces the files of the first
+        with opened(ca_folder=folder, host="0.0.0.0", control_token="a-long-token-1") as door:
+            url = f"{door.server.url}/__mock__"
+            pem, store = (folder / "ca.pem", folder / "ca.p12")
+            assert requests.get(f"{url}/ca.pem", timeout=10).content == pem.read_bytes()
+            assert requests.get(f"{url}/ca.p12", timeout=10).content == store.read_bytes()
+            assert sorted(file.name for file in folder.iterdir()) == ["ca.p12", "ca.pem"]
+            assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o644}
+            assert pem.read_bytes().count(b"-----BEGIN ") == 1
+            assert b"PRIVATE" not in pem.read_bytes()
+            key, certificate, others = pkcs12.load_key_and_certificates(
+                store.read_bytes(), b"facematch"
+            )
+            assert (key, certificate) == (None, None)
+            names = [x509.load_pem_x509_certificate(pem.read_bytes()).subject]
+            assert [each.subject for each in others] == names
+            door.session.verify = str(pem)
+            assert door.session.get(f"https://{DIDIT}/system/healthcheck").ok
+    with MockServer() as server:
+        assert requests.get(f"{server.url}/__mock__/ca.pem", timeout=10).status_code == 404
+
+
+def test_program_that_trusts_an_earlier_start_is_told_so(tmp_path):
+    with opened(ca_folder=tmp_path):
+        earlier = tmp_path / "earlier.pem"
+        earlier.write_bytes((tmp_path / "ca.pem").read_bytes())
+    context = ssl.create_default_context(cafile=earlier)
+    with opened(ca_folder=tmp_path) as door:
+        with (
+            socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection,
+            pytest.raises(ssl.SSLError),
+        ):
+            context.wrap_socket(connection, server_hostname=DIDIT)
+        sentence = door.said.get(timeout=10)
+    assert DIDIT in sentence
+    assert "of an earlier start" in sentence
+
+
+def test_second_door_at_a_port_leaves_the_files_of_the_first(tmp_path):
+    with opened(ca_folder=tmp_path) as door:
+        pem = (tmp_path / "ca.pem").read_bytes()
+        with pytest.raises(OSError), Door(door.server, port=door.port, ca_folder=tmp_path):
+            pass
+        assert (tmp_path / "ca.pem").read_bytes() == pem
 
 
 def test_host_of_a_vendor_that_is_not_served_is_an_error():

@@ -25,7 +25,8 @@ from .sessions import SESSION_RULES
 
 HEALTHCHECK = "/system/healthcheck"
 
-#: Of Didit's OpenAPI document of 2026-07-18; version 1 and its login of docs.didit.me, full flow.
+#: Of Didit's OpenAPI document of 2026-07-18; version 1 and its login of docs.didit.me, full flow;
+#: templates, deliveries, keys and the travel rule of its management API, read 2026-11-30.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/didit.md",
     "/v1/session/*",
@@ -55,6 +56,10 @@ _NOT_IMITATED = NotImitated(
     "/v3/wallet-screening",
     "/v3/billing/top-up",
     "/auth/v2/programmatic/{call}",
+    "/v3/biometric-templates/*",
+    "/v3/webhook/destinations/{id}/deliveries/*",
+    "/v3/api-keys/*",
+    "/v3/travel-rule/*",
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 from facematch_mock_server.world import webhooks
@@ -10,6 +13,7 @@ from facematch_mock_server.world.hosted import PersonCheck, SessionRules, hosted
 from facematch_mock_server.world.sessions import Session
 
 from .records import receivers_of
+from .web_sdk import capture, is_capture
 from .wire import (
     ABANDONED,
     APPROVED,
@@ -30,6 +34,8 @@ from .wire import (
 
 def _judge(world: World, session: Session, check: PersonCheck) -> Session:
     """Return the session with the reports of the face and the document."""
+    if is_capture(session):
+        return capture(world, session, check)
     match = check.match
     if match is None:
         raise LookupError("a run compares the face with a document, which is missing")
@@ -59,10 +65,17 @@ def _judge(world: World, session: Session, check: PersonCheck) -> Session:
 
 def _announce(world: World, session: Session) -> None:
     """Queue the webhooks about a run that has ended."""
-    if session.status == AWAITING_INPUT:
+    if session.status == AWAITING_INPUT or is_capture(session):
         return
     only = receivers_of(world, is_live=hosted_of(session).is_live)
     webhooks.announce(world, session, event=COMPLETED, only=only)
+
+
+def _facts_for_web_sdk(session: Session) -> Mapping[str, Any]:
+    """Return what `onComplete` gets: the uploads of a page with steps; nothing of a run."""
+    if not is_capture(session):
+        return {}
+    return session.result or {"is_failed": True}
 
 
 SESSION_RULES = SessionRules(
@@ -77,4 +90,5 @@ SESSION_RULES = SessionRules(
     service="WORKFLOW_RUN",
     finished_statuses=frozenset({APPROVED, DECLINED, REVIEW, ERROR}),
     on_status_change=_announce,
+    facts_for_web_sdk=_facts_for_web_sdk,
 )

@@ -17,7 +17,7 @@ from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhook_control import Webhooks
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import sessions, webhooks, wire
+from . import sessions, web_sdk, webhooks, wire
 from .access import CHECKS, LOGIN, NEWEST, OLDER, credentials_of, in_newest, key_of, log_in
 from .calls import applicants, checks, runs, uploads
 from .calls.webhooks import WEBHOOKS, create
@@ -97,6 +97,13 @@ def _answer_ping(call: Call) -> Response:
     return call.answer("ping")
 
 
+#: The version is in the path.
+_SCRIPTS = tuple(
+    base.Route(pattern=path, handlers={"GET": web_sdk.send_script}, credentials=())
+    for path in web_sdk.PATHS
+)
+
+
 class Onfido(base.ListingVendor):
     """The mock of Onfido Studio in one world. Thread-safe."""
 
@@ -126,6 +133,8 @@ class Onfido(base.ListingVendor):
         _route(f"{wire.RUN_PATH}/{{uuid}}", "session_read", GET=runs.read),
         _route(WEBHOOKS, POST=create),
         _route("/v3.6/ping", GET=_answer_ping),
+        *_SCRIPTS,
+        base.Route(pattern="/mock/web_sdk", handlers={"GET": web_sdk.open_frame}, credentials=()),
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         401: ("key.wrong",),
@@ -137,7 +146,10 @@ class Onfido(base.ListingVendor):
     }
 
     def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
-        return super().route_of(in_newest(path))
+        route, values = super().route_of(in_newest(path))
+        if route in _SCRIPTS and not web_sdk.VERSION.fullmatch(values[0]):
+            return None, ()
+        return route, values
 
     def name_of_call(self, head: Request) -> str:
         return in_newest(head.path)
@@ -159,9 +171,8 @@ VENDOR = base.Vendor(
     settings={"token_life_s": ("login.life_s", "seconds")},
     rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
     operations=("check", "session_start", "session_read"),
-    hosts=frozenset(
-        {"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com", "api.onfido.com"}
-    ),
+    hosts=web_sdk.HOSTS
+    | {"api.eu.onfido.com", "api.us.onfido.com", "api.ca.onfido.com", "api.onfido.com"},
     first_keys={
         CLIENT_SECRET: Key(kind=KeyKind.LIVE, client=CLIENT),
         LIVE_TOKEN: Key(kind=KeyKind.LIVE),

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from facematch_mock_server.claims import ActiveClaims, CitedClaims
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 from facematch_mock_server.vendors.base import as_fraction
@@ -185,6 +187,8 @@ APPROVED = "approved"
 DECLINED = "declined"
 REVIEW = "review"
 ERROR = "error"
+#: OURS: The status of a page with steps, which has no run, once the pictures are uploaded.
+CAPTURED = "captured"
 #: The names of the reports in the output.
 FACE_OUTPUT = "selfie"
 DOCUMENT_OUTPUT = "doc"
@@ -264,7 +268,7 @@ _HOSTS_OF_SDK = """
     onfido_api_url telephony_url hosted_sdk_url detect_document_url sync_url
 """
 #: A token expires 90 minutes after it was made (README of onfido-sdk-ui 13.8.7).
-_SDK_TOKEN_S = 5_400
+SDK_TOKEN_S = 5_400
 
 
 def write_sdk_token(applicant_id: str, origin: str, made_at: dt.datetime, secret: str) -> str:
@@ -274,7 +278,7 @@ def write_sdk_token(applicant_id: str, origin: str, made_at: dt.datetime, secret
     signature is none.
     """
     content = {
-        "exp": int(made_at.timestamp()) + _SDK_TOKEN_S,
+        "exp": int(made_at.timestamp()) + SDK_TOKEN_S,
         "payload": {"app": applicant_id},
         "enterprise_features": {},
         "urls": dict.fromkeys(_HOSTS_OF_SDK.split(), origin),
@@ -283,6 +287,23 @@ def write_sdk_token(applicant_id: str, origin: str, made_at: dt.datetime, secret
     for part in ({"alg": "none"}, content):
         parts.append(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("="))
     return ".".join((*parts, secret))
+
+
+@attrs.frozen
+class SdkToken:
+    """What a token of `write_sdk_token` says: the applicant, and when it expires (Unix time)."""
+
+    applicant_id: str
+    expires_at: float
+
+
+def read_sdk_token(token: str) -> SdkToken | None:
+    """Return what a token says; None if it is not in the form of the mock's."""
+    try:
+        content = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        return SdkToken(str(content["payload"]["app"]), float(content["exp"]))
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
 #: Onfido's names of the values on a document, by the mock's.

@@ -48,6 +48,7 @@ def _error(
 CLAIMS = table(
     "persona",
     _error("path.unknown", 404, "Record not found", OURS, "An unknown path, or another method, gets the 404 of an unknown record."),
+    fact("path.slash", OURS, "A slash at the end of a path is ignored: a public program sends one."),
     _error("auth.missing", 401, "Must be authenticated to access this endpoint", API, "A request without a bearer token is refused, without the headers of an authenticated answer."),
     _error("auth.wrong", 401, "Token is invalid", API, "An unknown, revoked or expired key is refused, without the headers of an authenticated answer."),
     _error("auth.denied", 403, "Forbidden", API, "A key that is not permitted is refused; the mock has no list of IP addresses, so a key without permission stands for it.", details="IP address is not permitted access to current environment"),
@@ -73,6 +74,8 @@ CLAIMS = table(
     fact("account.created", API, "An inquiry gets an account, unless auto-create-account is false. Inquiries with one reference id share it."),
     row("document.shown", Reply(200), API, "A government ID that was checked is a document: its values, and its front as a file. The file's name and url are made up; its size is that of the picture."),
     row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
+    row("inquiry.one_time_link", "on_request", API, "A new inquiry has a one-time link if the request asks for it.", when=("one_time_link", "on_request"), name="on_request"),
+    row("inquiry.one_time_link", "always", OURS, "With one_time_link=always, the template makes a link for each new inquiry, as a public program expects.", when=("one_time_link", "always"), name="always"),
     row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
     row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages: page[after] names an inquiry. links.prev is null, and page[before] is not read, which is ours. A filter has a list with commas, but for the note and the times."),
     _error("list.filter", 400, "Bad Request", OURS, "The note must be the only filter; the refusal is not documented.", details="filter[note] must be the only filter"),
@@ -108,5 +111,6 @@ CLAIMS = table(
 SWITCHES = {
     "key_inflection": ("kebab", "camel", "snake"),
     "liveness": ("required", "not_required"),
+    "one_time_link": ("on_request", "always"),
     "workflow": ("decides", "none"),
 }

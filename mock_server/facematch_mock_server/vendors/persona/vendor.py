@@ -118,6 +118,7 @@ class Persona(base.ListingVendor):
         409: ("inquiry.redacted",),
     }
     not_found_claim = "path.unknown"
+    slash_claim = "path.slash"
     routes = (
         base.Route(pattern="/widget", handlers={"GET": widget.open_widget}, credentials=()),
         base.Route(pattern="/verify", handlers={"GET": widget.open_hosted_flow}, credentials=()),

@@ -13,6 +13,7 @@ from facematch_mock_server.world.sessions import Session
 from . import webhooks
 from .access import new_id
 from .wire import (
+    ABANDONED,
     CANCELED,
     CHECK_CODES,
     OTHER_CODES,
@@ -95,13 +96,16 @@ def _conclude(world: World, session: Session, outcome: str) -> None:
     if new_reports and hosted_of(session).is_live:
         price = Decimal(world.claims["credit.price"])
         world.ledger.charge(price, at=report.created_at, what="IDENTITY", request_id=session.id)
-    webhooks.announce_status(world, concluded)
+    # OURS: No webhook tells that the person left, because the status stays as it was.
+    if error_code != ABANDONED:
+        webhooks.announce_status(world, concluded)
 
 
 SESSION_RULES = SessionRules(
     open_statuses=frozenset({REQUIRES_INPUT}),
-    # Who begins or leaves changes nothing, and no failed try is the last.
-    status_after={"begin": REQUIRES_INPUT, "abandon": REQUIRES_INPUT},
+    # Who begins changes nothing, and no failed try is the last. Who leaves has begun the
+    # verification but did not submit it, and may go on. (Stripe, the object's last_error)
+    status_after={"begin": REQUIRES_INPUT, "abandon": f"{REQUIRES_INPUT} {ABANDONED}"},
     judge=_judge,
     fail=_fail,
     finished_statuses=frozenset({VERIFIED, CANCELED, *_FAILURES}),

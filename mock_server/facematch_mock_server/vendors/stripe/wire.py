@@ -41,9 +41,10 @@ CHECK_CODES = (
     "selfie_manipulated",
     "selfie_unverified_other",
 )
+ABANDONED = "abandoned"
 #: Codes of a try that ended before a check, which has no report.
 OTHER_CODES = (
-    "abandoned",
+    ABANDONED,
     "consent_declined",
     "country_not_supported",
     "device_not_supported",

@@ -7,6 +7,7 @@ import pytest
 from kit.cards import CARDS
 from kit.mock_webhooks import carry, listen
 from kit.mock_world import ask, control_of, new_engine
+from vendors.persona import INQUIRIES as PATH
 from vendors.persona import (
     LIVE,
     SANDBOX,
@@ -341,3 +342,32 @@ def test_urls_of_pictures_send_them_until_the_inquiry_is_redacted(engine):
         assert ask(engine, persona_request(f"{path}x", key=None)).status == 404
     ask(engine, about(1, method="DELETE"))
     assert ask(engine, persona_request(path, key=None)).status == 404
+
+
+# A template that makes the link, and a slash at the end
+
+
+@pytest.mark.parametrize("is_always", [False, True])
+def test_template_makes_a_link_by_itself_only_if_a_switch_says_so(is_always):
+    switches = {"one_time_link": "always"} if is_always else {}
+    engine = new_engine(Recognizer(), vendor="persona", switches=switches)
+    for meta in ({}, {"auto-create-inquiry-session": True}):
+        answer = ask(engine, starting(meta)).json()
+        assert bool(answer["meta"]["one-time-link"]) is is_always
+    (entry, _) = control_of(engine).journal()
+    assert ("one_time_link=always" in (entry.note or "")) is not is_always
+
+
+def test_link_that_was_asked_for_is_made_once_and_not_noted(engine):
+    start(engine, meta={"auto-create-one-time-link": True})
+    (entry,) = control_of(engine).journal()
+    assert entry.note is None
+
+
+def test_slash_at_the_end_of_a_list_is_ignored(engine):
+    start(engine, reference_id="customer-17")
+    start(engine, reference_id="customer-18")
+    query = "?filter[reference-id]=customer-18"
+    answers = [ask(engine, persona_request(f"{path}{query}")) for path in (PATH, f"{PATH}/")]
+    assert [len(answer.json()["data"]) for answer in answers] == [1, 1]
+    assert answers[0].body == answers[1].body

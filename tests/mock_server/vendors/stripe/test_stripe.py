@@ -137,6 +137,19 @@ def test_a_test_can_decide_for_any_error(
     assert (shown["last_verification_report"] is None) is (charges == 0)
 
 
+def test_session_that_its_person_left_says_so_without_a_webhook_and_goes_on(
+    engine, control, people, session
+):
+    before = len(control.webhooks.deliveries())
+    people.abandon(session["id"])
+    shown = read(engine, session)
+    assert (shown["status"], shown["last_error"]["code"]) == ("requires_input", "abandoned")
+    assert (len(control.webhooks.deliveries()), control.charges()) == (before, ())
+    people.finish(session["id"])
+    shown = read(engine, session)
+    assert (shown["status"], shown["last_error"]) == ("verified", None)
+
+
 def test_try_with_the_outcome_review_is_processed_until_it_is_decided(
     engine, control, people, session
 ):

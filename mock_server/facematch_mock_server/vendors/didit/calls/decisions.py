@@ -42,6 +42,11 @@ def decision(call: DiditCall) -> Response:
     # OURS: An include other than events is ignored; Didit's behaviour is not documented.
     if call.query.get("include") not in (None, "", "events"):
         call.hint = "this mock includes events alone"
+    sdk = call.request.header("user-agent", "")
+    if sdk.startswith("didit-sdk-python/0.4.") and body["aml_screenings"] is None:
+        # The last one of the community refuses a block that is null. (didit-sdk 0.4.0)
+        call.hint = "didit-sdk 0.4 reads no null block: set the switch didit.empty_blocks=list"
+        call.world.account.shared.report_once(call.hint)
     if call.query.get("include") == "events":
         # features is an array of strings, also with include=events, because the session has the
         # type API. (Didit OpenAPI, 2026-07-18)

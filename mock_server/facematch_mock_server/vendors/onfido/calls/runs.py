@@ -98,7 +98,8 @@ def start(call: Call) -> Response:
 def _is_visible(call: Call, session: Session) -> bool:
     """Return whether a run is one of the token's environment, whose applicant was not deleted."""
     applicant = find_active_applicant(call, session.internal_id)
-    return session.hosted is not None and applicant is not None
+    is_run = session.hosted is not None and session.hosted.workflow is not None
+    return is_run and applicant is not None
 
 
 def read(call: Call) -> Response:

@@ -17,6 +17,7 @@ from facematch_mock_server.vendors.base import Call, read_or_empty
 from facematch_mock_server.vendors.onfido.access import FieldProblems
 from facematch_mock_server.vendors.onfido.records import Applicant, OnfidoRecords, Uploaded
 from facematch_mock_server.vendors.onfido.wire import show_time
+from facematch_mock_server.world.accounts import World
 
 from .applicants import check_country, find_active_applicant, read_applicant
 
@@ -106,6 +107,25 @@ def content_of(call: Call, uploaded: Uploaded) -> Upload | None:
     return Upload(uploaded.file_name, content, uploaded.digest)
 
 
+def store(
+    world: World, kind: UploadKind, applicant_id: str, file: Upload, texts: Mapping[str, str]
+) -> Uploaded:
+    """Store and return a file of an applicant; of `texts`, those that answers show."""
+    uploaded = Uploaded(
+        id=world.ids.uuid(),
+        kind=kind.name,
+        applicant_id=applicant_id,
+        created_at=world.clock.now(),
+        digest=str(file.digest),
+        file_name=file.name,
+        file_type=_FILE_TYPES.get(type_of_file(file.content) or "", ""),
+        file_size=len(file.content),
+        fields={**dict.fromkeys(kind.fields), **{n: texts[n] for n in kind.fields if n in texts}},
+    )
+    world.records.uploads.put(uploaded.id, uploaded)
+    return uploaded
+
+
 def _upload(kind: UploadKind, call: Call) -> Response:
     """Store a document or live photo."""
     form = read_or_empty(call)
@@ -122,8 +142,7 @@ def _upload(kind: UploadKind, call: Call) -> Response:
     if file is None:
         problems.add("file", "can't be blank")
         problems.refuse(call)
-    file_type = _FILE_TYPES.get(type_of_file(file.content) or "")
-    if file_type is None:
+    if type_of_file(file.content) not in _FILE_TYPES:
         problems.add("file", "must be a jpg, png or pdf")
     if len(file.content) > call.claims[kind.size_claim]:
         problems.add("file", "is too large")
@@ -131,18 +150,7 @@ def _upload(kind: UploadKind, call: Call) -> Response:
     if kind.has_one_face and texts.get("advanced_validation") != "false":
         _check_face(call, problems, file)
     problems.refuse_if_any(call)
-    uploaded = Uploaded(
-        id=call.world.ids.uuid(),
-        kind=kind.name,
-        applicant_id=applicant.id,
-        created_at=call.now,
-        digest=str(file.digest),
-        file_name=file.name,
-        file_type=file_type or "",
-        file_size=len(file.content),
-        fields={**dict.fromkeys(kind.fields), **{n: texts[n] for n in kind.fields if n in texts}},
-    )
-    call.world.records.uploads.put(uploaded.id, uploaded)
+    uploaded = store(call.world, kind, applicant.id, file, texts)
     # OURS: The least sizes (2 KB and 32 KB) are not imitated: a test card has 4 KB. The texts of a
     # refused file are ours.
     # The type of a document is one of Onfido's words, and its side front or back. Of an

@@ -130,9 +130,12 @@ def create(call: PersonaCall) -> Response:
     if call.read_value(meta, "auto-create-inquiry-session", bool, "a boolean"):
         shown["session-token"] = wire.session_token(session)
         session = _count_session(call, session)
-    if call.read_value(meta, "auto-create-one-time-link", bool, "a boolean"):
+    asks_for_link = call.read_value(meta, "auto-create-one-time-link", bool, "a boolean")
+    if asks_for_link or call.claims["inquiry.one_time_link"] == "always":
         shown |= _link_of(call, session)
         session = _count_session(call, session)
+    else:
+        call.note = "no link was asked for; of a template that makes one: one_time_link=always"
     # A webhook may arrive before this answer does.
     if creates_account:
         announce(call.world, session, event=webhooks.ACCOUNT_CREATION)
