@@ -108,11 +108,16 @@ def begin(
 
 
 def _plan(table: SessionTable, name: str, case: Case, terms: Mapping[str, Any]) -> SessionRecord:
-    """Plan a session of the `Sessions` with a name. Raises the errors of `Sessions.plan`."""
+    """Plan a session of the `Sessions` with a name, by the database's clock.
+
+    A vendor's session that is much older than its plan is not the plan's: by the clock of a machine
+    that is minutes ahead, each start would be refused. Raises the errors of `Sessions.plan`.
+    """
     sessions = table.sessions[name]
     if sessions.expected.compared_with is not ComparedWith.DOCUMENT:
         terms = {**terms, "any_document": False}
-    return sessions.plan(case.subject_ref, purpose=case.purpose, about=case.about, **terms)
+    record = sessions.plan(case.subject_ref, purpose=case.purpose, about=case.about, **terms)
+    return attrs.evolve(record, planned_at=dt.datetime.fromtimestamp(table.now(), dt.UTC))
 
 
 def _is_planned_below(

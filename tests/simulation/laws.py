@@ -1,0 +1,79 @@
+"""What holds at the end of each life: the vendor's bill and the rows are the judge."""
+
+import collections
+
+from facematch_core.store.table import hash_of
+
+#: What Didit charges for a check of uploaded pictures.
+_CALLS_OF_CHECK = ("PASSIVE_LIVENESS", "FACE_MATCH")
+#: These delete sessions, and find one by our record: a lost start leaves none that nobody knows.
+_CAN_DELETE = ("didit", "onfido", "persona", "stripe")
+
+
+def find_faults(life, connection):
+    """Yield the broken laws of a life as sentences."""
+    tables = ("payouts", "facematch_checks", "facematch_sessions")
+    payouts, checks, sessions = (
+        connection.exec_driver_sql(f"SELECT * FROM {table}").mappings().all() for table in tables
+    )
+    yield from _find_payouts(life, payouts, checks, sessions)
+    yield from _find_charges(life)
+    yield from _find_sessions(life, sessions)
+    yield from _find_traces(life, checks, sessions)
+
+
+def _find_payouts(life, payouts, checks, sessions):
+    """A matter is paid once, by the right person, and whatever was used is paid."""
+    counts = collections.Counter(tuple(row.values()) for row in payouts)
+    for (kind, customer, matter, _), count in sorted(counts.items()):
+        if count > 1:
+            yield f"{customer} was paid matter {matter} {count} times by {kind}"
+    paid = {tuple(row.values())[:3] for row in payouts}
+    for kind, rows in (("upload", checks), ("session", sessions)):
+        used = {row["case_key"] for row in rows if row["used_at"] is not None}
+        for customer, matter in sorted({wish[:2] for wish in life.wishes}):
+            case = (kind, customer, matter)
+            is_used = hash_of(customer, "payout", matter) in used
+            if is_used and case not in paid.union(life.unpaid):
+                yield f"matter {matter} of {customer} was used by {kind}, and not paid"
+    for row in sessions:
+        if row["used_at"] is not None and row["session_id"] not in life.right_films:
+            yield f"session {row['session_id']} was used without the right person"
+
+
+def _find_charges(life):
+    """A wish costs two calls, and again only for whom gives up an unknown one."""
+    charges = life.world.uploads.charges()
+    count = sum(charge.what in _CALLS_OF_CHECK for charge in charges)
+    most = 2 * (len(life.wishes) + life.given_up)
+    if count > most:
+        yield f"{count} calls were charged, for {most} that were wished"
+
+
+def _find_sessions(life, sessions):
+    """A case has one open session, at the vendor, too."""
+    cases = {row["session_id"]: row["case_key"] for row in sessions}
+    counts = collections.Counter(cases[each] for each in _open_at_vendor(life) if cases.get(each))
+    if max(counts.values(), default=0) > 1:
+        yield "a case has two sessions that are open at the vendor"
+
+
+def _find_traces(life, checks, sessions):
+    """Nothing is left of whom was erased, and nothing at the vendor that no row knows."""
+    erased = {hash_of(customer) for customer in life.erased}
+    left = [row["id"] for row in (*checks, *sessions) if row["subject_key"] in erased]
+    if left:
+        yield f"{len(left)} rows of erased customers are left"
+    strangers = _open_at_vendor(life) - {row["session_id"] for row in sessions}
+    if life.plan.vendor in _CAN_DELETE and strangers:
+        yield f"no row knows {len(strangers)} sessions that are open at the vendor"
+    uploads = [each.id for each in life.world.uploads.sessions.all() if each.hosted is None]
+    answers = " ".join(f"{row['liveness']} {row['result']} {row['call']}" for row in checks)
+    strangers = [each for each in uploads if each not in answers]
+    # A lost answer brought no id: a search finds it.
+    if len(strangers) > sum(row["call"] is not None for row in checks):
+        yield f"no row knows {len(strangers)} uploads that the vendor keeps"
+
+
+def _open_at_vendor(life):
+    return {each.id for each in life.world.sessions.sessions.open()}

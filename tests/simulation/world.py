@@ -1,0 +1,208 @@
+"""Two processes of one application, one database, one clock, and the mocks of two vendors.
+
+Everything happens in one thread. `World.at_point` is called where a process may die or be
+interrupted: around each request and transaction, before each statement, before and after each
+commit. A dead process does nothing more: none of its `finally` writes.
+"""
+
+import contextlib
+import datetime as dt
+import random
+import secrets
+from unittest import mock
+
+import attrs
+import sqlalchemy as sa
+from kit import canaries
+from kit.front import MockAdapter
+from kit.mock_webhooks import HOOK
+from kit.money.lines import START, MockLine, WorldClock
+from kit.money.sessions import BACKENDS, CLIENTS, RELIED_ON, STRIPE_KEY, WEBHOOK_SECRETS, WORKFLOW
+
+import facematch_core as fm
+from facematch_core.store import database
+from facematch_core.store.table import StoreTable
+from facematch_mock_server import MockServer
+from facematch_mock_server.world.clock import VirtualClock
+from facematch_mock_server.world.outgoing import RemoteResponse
+
+#: The vendor of uploaded pictures, which keeps them and can be searched.
+UPLOADS_AT = "didit"
+#: Longer than a life.
+YEAR_S = 366 * 86_400
+
+
+class Died(BaseException):
+    """A process is dead: no code of the application catches it."""
+
+
+@attrs.define
+class HostClock:
+    """The clock of a machine, which is wrong by some seconds."""
+
+    clock: WorldClock
+    ahead_s: int
+
+    def now(self):
+        return self.clock.now() + dt.timedelta(seconds=self.ahead_s)
+
+    def monotonic(self):
+        return self.clock.monotonic()
+
+    def sleep(self, seconds):
+        self.clock.sleep(seconds)
+
+
+class World:
+    """What both processes share. A context manager; `at_point` is set by who lives in it.
+
+    Attributes:
+        vendor: The vendor of hosted sessions.
+        address: The URL of the database.
+        at_point: Called with ``may_swap``: whether no transaction is open in the database.
+        after_commit: Called after each commit of a store.
+        uploads, sessions: The controls of the mocks.
+        letters: The webhooks that came so far, with the signatures of their time.
+    """
+
+    def __init__(self, vendor, address, seed):
+        self.vendor = vendor
+        self.address = address
+        self.at_point = lambda *, may_swap: None
+        self.after_commit = lambda: None
+        self.letters = []
+        virtual = VirtualClock(START)
+        vendors = list(dict.fromkeys([UPLOADS_AT, vendor]))
+        self._server = MockServer(vendor=vendors, clock=virtual, seed=1)
+        self.clock = WorldClock(virtual)
+        self.line = MockLine(MockAdapter(self._server.app, sleep=virtual.advance))
+        self.line.at = self._at_wire
+        self.uploads, self.sessions = (
+            self._server.of(each).control for each in (UPLOADS_AT, vendor)
+        )
+        for control, each in ((self.uploads, UPLOADS_AT), (self.sessions, vendor)):
+            key = STRIPE_KEY if each == "stripe" else canaries.API_KEY
+            key = canaries.CLIENT_SECRET if each in CLIENTS else key
+            control.add_key(key=key, client=CLIENTS.get(each))
+        self.uploads.sessions.workflow(WORKFLOW, kind="kyc")
+        if vendor in WEBHOOK_SECRETS:
+            self.sessions.webhooks.add(HOOK, secret=WEBHOOK_SECRETS[vendor])
+        self._luck = random.Random(f"ids {seed}")
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._server.stop)
+            self._watch_database(stack)
+            patch = mock.patch.object
+            # The same ids, and the same order of what is due, in each life of a plan.
+            stack.enter_context(patch(secrets, "randbelow", self._luck.randrange))
+            hexadecimal = lambda size: self._luck.randbytes(size).hex()  # noqa: E731
+            stack.enter_context(patch(secrets, "token_hex", hexadecimal))
+            # The clock of the database's server, which all machines share.
+            now = lambda _: self.clock.now().timestamp()  # noqa: E731
+            stack.enter_context(patch(StoreTable, "now", now))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def _watch_database(self, stack):
+        run = database.Database.run
+
+        def run_after_others(store, *arguments, **options):
+            self.at_point(may_swap=True)
+            return run(store, *arguments, **options)
+
+        stack.enter_context(mock.patch.object(database.Database, "run", run_after_others))
+        for kind in (database.SqliteDatabase, database.PostgresDatabase):
+            commit = kind._commit  # noqa: SLF001 - there is no event after it
+
+            def commit_between_points(store, connection, commit=commit):
+                self.at_point(may_swap=False)
+                commit(store, connection)
+                self.at_point(may_swap=False)
+                self.after_commit()
+
+            stack.enter_context(mock.patch.object(kind, "_commit", commit_between_points))
+
+        def before_statement(*_):
+            self.at_point(may_swap=False)
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", before_statement)
+        stack.callback(sa.event.remove, sa.Engine, "before_cursor_execute", before_statement)
+
+    def _at_wire(self, moment, _path):
+        if moment in ("before", "executed"):
+            self.at_point(may_swap=True)
+
+    def collect_letters(self):
+        """Take the webhooks that are due from the vendor."""
+
+        def take(_url, letter, _timeout_s):
+            self.letters.append(letter)
+            return RemoteResponse(status=200, elapsed_ms=12)
+
+        outbox = self.sessions.world.outbox
+        while outbox and (due := outbox.take_due(self.clock.now())) is not None:
+            outbox.attempt(due, take)
+
+
+class Process:
+    """One process of the application: its stores and its own connections.
+
+    Attributes:
+        is_dead: Whether it died in its current action.
+        in_transaction: Whether its own transaction is open.
+        undoing: The cases whose use failed, so that it undoes what may have been marked.
+    """
+
+    def __init__(self, world, ahead_s):
+        self.world = world
+        self.clock = HostClock(world.clock, ahead_s)
+        self.start()
+
+    def start(self):
+        """Open all anew, as after a death."""
+        self.is_dead = self.in_transaction = False
+        self.undoing = []
+        vendor = self.world.vendor
+        self.engine = sa.create_engine(self.world.address)
+        verifier = fm.FaceVerifier(self._open_backend(UPLOADS_AT), clock=self.clock)
+        self.checks = fm.CheckStore(self.engine, verifier, attempts=10_000, max_age_s=YEAR_S)
+        liveness_threshold = 80 if vendor == "rekognition" else None
+        verifier = fm.FaceVerifier(
+            self._open_backend(vendor), liveness_threshold=liveness_threshold, clock=self.clock
+        )
+        self.sessions = fm.SessionStore(self.engine, fm.Sessions(verifier, **RELIED_ON[vendor]))
+
+    def die(self):
+        """Leave all as it is, but for connections, which a server would close."""
+        self.engine.dispose()
+
+    def close(self):
+        self.checks.close()
+        self.sessions.close()
+        self.engine.dispose()
+
+    def _open_backend(self, vendor):
+        backend = BACKENDS[vendor](environment="mock")
+        backend.client.clock = self.clock
+        backend.client.mount("https://", self.world.line)
+        return backend
+
+    @contextlib.contextmanager
+    def transaction(self):
+        """The application's own transaction, around whose commit it may die as well."""
+        self.in_transaction = True
+        try:
+            with self.engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    # With the write lock from the start, as SQLite's documents advise.
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                self.world.at_point(may_swap=False)
+                connection.commit()
+                self.world.at_point(may_swap=False)
+        finally:
+            self.in_transaction = False

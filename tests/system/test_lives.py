@@ -1,0 +1,18 @@
+"""Whole lives over a real PostgreSQL server: see `simulation`."""
+
+import itertools
+
+import pytest
+from simulation.test_lives import live
+
+
+@pytest.fixture
+def addresses(postgres):
+    return (postgres.new_database() for _ in itertools.count())
+
+
+# A process that dies leaves its connections to the server behind.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("first", range(0, 20, 5))
+def test_no_life_breaks_a_law(first, addresses):
+    live(range(first, first + 5), addresses)
