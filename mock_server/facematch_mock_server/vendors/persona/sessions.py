@@ -74,6 +74,7 @@ def note_status(world: World, session: Session) -> Session:
 def new_verification(
     world: World, kind: str, *, passed: bool, checks: tuple[Mapping[str, Any], ...] = ()
 ) -> Verification:
+    """Return a verification that is made now; a government id has Persona's list of checks."""
     status = "passed" if passed else "failed"
     if kind == GOVERNMENT_ID:
         checks = fill(wire.DATA["id_checks"], {"portrait": status})
