@@ -18,6 +18,7 @@ from .cells import (
     NUMBER,
     NUMBER_ADVICE,
     TEXT,
+    codes_of,
     distinct_words,
     first_rows,
     is_filled,
@@ -457,36 +458,50 @@ def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> I
 
 
 def _pictures_of_two_people(
-    file: SourceTable, lines: pd.DataFrame, picture: str, person: str
+    file: SourceTable, lines: pd.DataFrame, ends: Sequence[tuple[str, str]]
 ) -> Iterator[Problem]:
-    """Yield problems: pictures that have another person than on an earlier line.
+    """Yield problems: pictures that have another person than above, or on the same line.
 
-    Pictures of the two ends may be in two folders, so each end is looked at alone.
+    Each of `ends` is a field of pictures and one of their people. Pictures of different ends with
+    one name are one picture.
     """
-    pictures = words_in(lines, picture)
-    people = words_in(lines, person)
-    named = np.flatnonzero(is_filled(pictures) & is_filled(people))
-    stated = first_values(pictures.codes[named], people.codes[named], len(pictures.categories))
+    pictures = np.stack([codes_of(words_in(lines, picture)) for picture, _ in ends], axis=1).ravel()
+    people = np.stack([codes_of(words_in(lines, person)) for _, person in ends], axis=1).ravel()
+    picture, person = ends[0]
+    picture_words = words_in(lines, picture).categories
+    names = words_in(lines, person).categories
+    # An entry is one end of one line.
+    named = np.flatnonzero((pictures >= 0) & (people >= 0))
+    stated = first_values(pictures[named], people[named], len(picture_words))
+    # Of each line, report the first contradiction.
+    entry_of_line: dict[int, int] = {}
+    for entry in named[stated.contradicting_rows].tolist():
+        entry_of_line.setdefault(entry // len(ends), entry)
 
-    def describe(row: int) -> str:
-        first_row = named[stated.first_row[pictures.codes[row]]]
+    def describe(line: int) -> str:
+        entry = entry_of_line[line]
+        first_entry = named[stated.first_row[pictures[entry]]]
         return (
-            f"the picture {word_at(pictures, row)[:60]!r} is of {word_at(people, row)[:60]!r}, but "
-            f"in {file.place_of(first_row)} of {word_at(people, first_row)[:60]!r}; if two folders "
-            "have it, write the folder, too"
+            f"the picture {str(picture_words[pictures[entry]])[:60]!r} is of "
+            f"{str(names[people[entry]])[:60]!r}, but in {file.place_of(first_entry // len(ends))} "
+            f"of {str(names[people[first_entry]])[:60]!r}; if two folders have it, write the "
+            "folder, too"
         )
 
-    yield from problems_at(named[stated.contradicting_rows], describe)
+    yield from problems_at(sorted(entry_of_line), describe)
 
 
 def problems_of_pairs(
-    file: SourceTable, lines: pd.DataFrame, first_of_pair: Ints
+    file: SourceTable, lines: pd.DataFrame, first_of_pair: Ints, *, in_one_folder: bool = False
 ) -> Iterator[Problem]:
     """Yield problems: pairs whose people differ between lines, and pictures of two people.
 
     Also two pictures that are used in two pairs.
 
-    `first_of_pair` is the first line of each pair.
+    Args:
+        first_of_pair: The first line of each pair.
+        in_one_folder: Whether probes and references with one name are one picture. If not, they
+            may be in two folders, and each end is looked at alone.
     """
     pairs = lines["pair_number"].to_numpy()
     if len(first_of_pair) < len(lines):
@@ -505,10 +520,11 @@ def problems_of_pairs(
     if not file.has_all(PICTURES):
         return
     if file.people_fields == PEOPLE:
-        for picture, person in zip(PICTURES, PEOPLE, strict=True):
-            yield from _pictures_of_two_people(file, lines, picture, person)
-    ends = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
-    pictures = number_pairs(ends, in_any_order=True)
+        ends = list(zip(PICTURES, PEOPLE, strict=True))
+        for ends_with_one_name in [ends] if in_one_folder else [[end] for end in ends]:
+            yield from _pictures_of_two_people(file, lines, ends_with_one_name)
+    codes = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
+    pictures = number_pairs(codes, in_any_order=True)
     first_with_pictures = first_of_pair[first_rows(pictures)[pictures]]
     yield from problems_at(
         first_of_pair[first_with_pictures != first_of_pair],

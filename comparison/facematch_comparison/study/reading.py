@@ -27,10 +27,10 @@ from facematch_comparison.scores.cells import (
     texts_of,
     words_of,
 )
-from facematch_comparison.scores.columns import LABELS, PEOPLE, PICTURES
+from facematch_comparison.scores.columns import PEOPLE, PICTURES
 from facematch_comparison.scores.files import read_one_table
 from facematch_comparison.scores.lines import read_lines, words_in
-from facematch_comparison.scores.problems import problems_of_column
+from facematch_comparison.scores.problems import problems_of_cells, problems_of_pairs
 from facematch_comparison.scores.recognition import notes_of_columns, recognise_labels
 from facematch_comparison.scores.source_table import Problem, SourceTable, problems_at
 from facematch_comparison.values.numbers import counted, join_names
@@ -323,26 +323,29 @@ def read_study(
     if note is not None:
         for text in (*file.notes, *notes_of_columns([file], file)):
             note(text)
+    for field in PICTURES:
+        # One file can have several paths: a/../b.jpg is b.jpg.
+        names = texts_of(words_of(cells[file.column_of[field]]))
+        paths = [name and os.path.normpath(name) for name in names]
+        cells = cells.assign(**{file.column_of[field]: paths})
     lines = read_lines(file, cells)
     if note is not None and file.merged_spellings:
         note(note_of_spellings(file.merged_spellings))
-    problems = [*file.problems, *_problems_of_cells(file, cells, lines)]
-    broken_rows: set[int] = set()
-    for problem in problems:
-        if problem.rows is not None:
-            broken_rows.update(problem.rows)
-    all_pairs = enumerate(_pairs_of(lines, source))
-    pairs = {row: pair for row, pair in all_pairs if row not in broken_rows}
+    # Each line is a pair of its own, also if another line has the same pictures.
+    numbers = np.arange(len(lines))
+    lines["pair_number"] = numbers
+    problems = [
+        *problems_of_cells(file, cells, lines, np.empty(0)),
+        *_problems_of_files(file, lines, source),
+        *problems_of_pairs(file, lines, numbers, in_one_folder=True),
+    ]
     found_groups = groupings(file, lines)
-    problems += found_groups.problems
-    # Report every problem at once.
-    for text_of_row in _problems_of_pairs(pairs, file):
-        problems += problems_at(list(text_of_row), text_of_row.__getitem__)
-    file.refuse(problems, so=_NOTHING_SENT)
+    file.refuse([*problems, *found_groups.problems], so=_NOTHING_SENT)
+    pairs = tuple(_pairs_of(lines, source))
     groups = {}
     for name, grouping in found_groups.by_name.items():
-        groups[name] = _groups_of_people(grouping, list(pairs.values()))
-    return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
+        groups[name] = _groups_of_people(grouping, pairs)
+    return Study(name=source.stem, pairs=pairs, groups=groups)
 
 
 def _check_source(source: Path) -> None:
@@ -360,19 +363,22 @@ def _check_source(source: Path) -> None:
         raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
 
 
-def _problems_of_cells(
-    file: SourceTable, cells: pd.DataFrame, lines: pd.DataFrame
-) -> Iterator[Problem]:
-    """Yield problems: empty cells, and words that are no label."""
+def _problems_of_files(file: SourceTable, lines: pd.DataFrame, source: Path) -> Iterator[Problem]:
+    """Yield problems: pairs without a picture, and pictures that do not exist."""
     for field in PICTURES:
-        yield from problems_of_empty_cells(words_in(lines, field), file.column_of[field])
-    for field in (*PEOPLE, *LABELS):
-        if field in file.column_of:
-            yield from problems_of_column(file, cells[file.column_of[field]], lines[field], field)
+        words = words_in(lines, field)
+        column = file.column_of[field]
+        yield from problems_of_empty_cells(words, column)
+        yield from problems_of_words(
+            words,
+            column,
+            lambda name: os.path.isfile(source.parent / name),  # noqa: PTH113 - a null raises in `Path`
+            f"there is no such file, from the folder of {source.name}",
+        )
 
 
 def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
-    """Yield the pair on each line, also of lines with problems."""
+    """Yield the pair on each line."""
     columns = [texts_of(words_in(lines, field)) for field in (*PICTURES, *PEOPLE)]
     for probe, reference, probe_subject, reference_subject, is_mated in zip(
         *columns, lines["is_mated"], strict=True
@@ -395,45 +401,6 @@ def _groups_of_people(grouping: Grouping, pairs: Sequence[StudyPair]) -> dict[st
         if reference >= 0:
             group_of_person[pair.reference_subject] = grouping.labels[reference]
     return group_of_person
-
-
-def _problems_of_pairs(
-    pairs: Mapping[int, StudyPair], file: SourceTable
-) -> Sequence[Mapping[int, str]]:
-    """Return messages by row, for each kind of problem."""
-    wrong_label: dict[int, str] = {}
-    same_picture: dict[int, str] = {}
-    other_person: dict[int, str] = {}
-    repeated: dict[int, str] = {}
-    missing_file: dict[int, str] = {}
-    row_of_pair: dict[frozenset[str], int] = {}
-    first_use: dict[str, tuple[str, int]] = {}
-    for row, pair in pairs.items():
-        subjects = (pair.probe_subject, pair.reference_subject)
-        if pair.mated is not (pair.probe_subject == pair.reference_subject):
-            pair_kind = "mated" if pair.mated else "non-mated"
-            names = " and ".join(repr(subject[:60]) for subject in subjects)
-            wrong_label[row] = (
-                f"the pair is marked as {pair_kind}, but its people are named {names}"
-            )
-        # One file can have several paths: a/../b.jpg is b.jpg.
-        probe = os.path.normpath(pair.probe)
-        reference = os.path.normpath(pair.reference)
-        row_above = row_of_pair.setdefault(frozenset((probe, reference)), row)
-        if probe == reference:
-            same_picture[row] = "a picture is compared with itself"
-        elif row_above != row:
-            repeated[row] = f"the same two pictures as in {file.place_of(row_above)}"
-        for path, subject in zip((probe, reference), subjects, strict=True):
-            if path not in first_use and not os.path.isfile(path):  # noqa: PTH113 - a null raises in `Path`
-                missing_file[row] = f"there is no file {path[:200]!r}"
-            first_subject, first_row = first_use.setdefault(path, (subject, row))
-            if first_subject != subject:
-                other_person[row] = (
-                    f"{Path(path).name[:100]!r} shows {subject[:60]!r}, but "
-                    f"{first_subject[:60]!r} in {file.place_of(first_row)}"
-                )
-    return wrong_label, same_picture, other_person, repeated, missing_file
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
