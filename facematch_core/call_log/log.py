@@ -9,8 +9,9 @@ import threading
 import time
 import weakref
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self, TypeVar
 
 import attrs
 
@@ -32,6 +33,8 @@ from .rows import LoggedCall
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+
+T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -310,6 +313,32 @@ def read_call_log(
     Raises:
         ConfigurationError: there is no log of this version in the database.
     """
+    calls: list[LoggedCall] = _read(where, "read_all", since, until)
+    return calls
+
+
+@clears_frames
+def read_call_columns(
+    where: str | Engine,
+    build: Callable[[Iterator[dict[str, Any]]], T],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> T:
+    """Return what `build` makes of the rows of a log by columns, oldest first. Writes nothing.
+
+    For long logs: takes a fraction of the time and memory of `read_call_log`, whose other arguments
+    and errors it has.
+
+    Args:
+        build: Gets the rows in parts of some thousand: a sequence of values for each attribute of
+            `LoggedCall`, by its name. Enums are texts. Called again if the database was busy.
+    """
+    built: T = _read(where, "read_columns", build, since, until)
+    return built
+
+
+def _read(where: str | Engine, transaction: str, *args: object) -> Any:
+    """Run a function of `tables`; raise `ConfigurationError` without a log of this version."""
     database = open_database(where, label=_LABEL)
     from . import tables
 
@@ -318,7 +347,7 @@ def read_call_log(
         if header is None:
             raise ConfigurationError("The database contains no call log.")
         database.check_version(header.version, tables.VERSION)
-        return database.run(tables.read_all, since, until)
+        return database.run(getattr(tables, transaction), *args)
     finally:
         database.close()
 

@@ -6,9 +6,9 @@ This module imports SQLAlchemy, so it is imported only when a log is opened.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -70,6 +70,12 @@ _ENUM_TYPES: Final[dict[str, type[enum.StrEnum]]] = {
 }
 
 
+T = TypeVar("T")
+
+#: Rows that are fetched together.
+_ROWS_AT_ONCE: Final = 2000
+
+
 @attrs.frozen
 class LogHeader:
     """The row of the table `LOG`."""
@@ -109,12 +115,42 @@ def read_all(
     connection: sa.Connection, since: datetime | None, until: datetime | None
 ) -> list[LoggedCall]:
     """Return the rows in a span of time, oldest first."""
+    rows = connection.execute(_select_rows(since, until)).mappings()
+    return [_from_columns(row) for row in rows]
+
+
+def read_columns(
+    connection: sa.Connection,
+    build: Callable[[Iterator[dict[str, Any]]], T],
+    since: datetime | None,
+    until: datetime | None,
+) -> T:
+    """Return what `build` makes of the rows in a span of time; see `read_call_columns`."""
+    query = _select_rows(since, until).execution_options(yield_per=_ROWS_AT_ONCE)
+    return build(map(_columns_of, connection.execute(query).partitions()))
+
+
+def _columns_of(rows: Sequence[sa.Row[Any]]) -> dict[str, Any]:
+    """Return rows by columns, words as texts; raise DamagedRow as `_from_columns` does."""
+    columns: dict[str, Any] = dict(zip(CALLS.columns.keys(), zip(*rows, strict=True), strict=True))
+    try:
+        columns["at"] = list(map(datetime.fromisoformat, columns["at"]))
+        for name, enum_type in _ENUM_TYPES.items():
+            for word in set(columns[name]) - {None}:
+                enum_type(word)
+    except (ValueError, TypeError) as error:
+        raise DamagedRow from error
+    return columns
+
+
+def _select_rows(since: datetime | None, until: datetime | None) -> sa.Select[Any]:
+    """Return the query for the rows in a span of time, oldest first."""
     query = CALLS.select().order_by(CALLS.c.at, CALLS.c.call_id, CALLS.c.side)
     if since is not None:
         query = query.where(CALLS.c.at >= _format_time(since))
     if until is not None:
         query = query.where(CALLS.c.at < _format_time(until))
-    return [_from_columns(row) for row in connection.execute(query).mappings()]
+    return query
 
 
 def delete(connection: sa.Connection, person: str | None, before: datetime | None) -> int:
