@@ -28,7 +28,7 @@ from facematch_core.errors import (
 )
 from facematch_core.store.sql import open_database
 
-from .rows import LoggedCall
+from .rows import LoggedCall, calls_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -206,7 +206,7 @@ class CallLog:
             until: Only rows before this time.
         """
         self.flush()
-        return self._database.run(self._tables.read_all, since, until)
+        return self._database.run(self._tables.read_columns, calls_of, since, until)
 
     def forget(self, caller_ref: str | None = None, *, before: datetime | None = None) -> int:
         """Delete the rows of a person, or all rows before a time; return how many.
@@ -313,8 +313,7 @@ def read_call_log(
     Raises:
         ConfigurationError: there is no log of this version in the database.
     """
-    calls: list[LoggedCall] = _read(where, "read_all", since, until)
-    return calls
+    return read_call_columns(where, calls_of, since, until)
 
 
 @clears_frames
@@ -331,14 +330,8 @@ def read_call_columns(
 
     Args:
         build: Gets the rows in parts of some thousand: a sequence of values for each attribute of
-            `LoggedCall`, by its name. Enums are texts. Called again if the database was busy.
+            `LoggedCall`, by its name. Called again if the database was busy.
     """
-    built: T = _read(where, "read_columns", build, since, until)
-    return built
-
-
-def _read(where: str | Engine, transaction: str, *args: object) -> Any:
-    """Run a function of `tables`; raise `ConfigurationError` without a log of this version."""
     database = open_database(where, label=_LABEL)
     from . import tables
 
@@ -347,7 +340,8 @@ def _read(where: str | Engine, transaction: str, *args: object) -> Any:
         if header is None:
             raise ConfigurationError("The database contains no call log.")
         database.check_version(header.version, tables.VERSION)
-        return database.run(getattr(tables, transaction), *args)
+        built: T = database.run(tables.read_columns, build, since, until)
+        return built
     finally:
         database.close()
 

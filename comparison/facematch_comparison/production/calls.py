@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -53,17 +55,15 @@ def table_of(parts: Iterable[Mapping[str, Sequence[Any]]]) -> DataFrame:
     in order of first appearance: sorting all ids would take longer than the rest.
     """
     chunks: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
-    code_of: dict[str, dict[Any, int]] = {name: {None: -1} for name in _COLUMNS}
+    code_of: dict[str, dict[Any, int]] = {}
+    for name in _COLUMNS:
+        code_of[name] = defaultdict(itertools.count().__next__, {None: -1})
     for part in parts:
-        for name in _COLUMNS:
-            values = part[name]
+        for name, arrays in chunks.items():
             if name in _NUMBERS:
-                chunks[name].append(np.array(values, np.float64))
-                continue
-            codes = code_of[name]
-            for value in dict.fromkeys(values):
-                codes.setdefault(value, len(codes) - 1)
-            chunks[name].append(np.array([codes[value] for value in values], np.int32))
+                arrays.append(np.array(part[name], np.float64))
+            else:
+                arrays.append(np.fromiter(map(code_of[name].__getitem__, part[name]), np.int32))
     table: dict[str, Any] = {}
     for name, arrays in chunks.items():
         table[name] = np.concatenate([np.empty(0, np.int32), *arrays])

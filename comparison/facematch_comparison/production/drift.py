@@ -20,7 +20,7 @@ import attrs
 import numpy as np
 import pandas as pd
 from pandas import DataFrame, Series
-from scipy.special import chdtrc, gammaln
+from scipy.special import betaln, chdtrc
 
 from facematch_comparison.stats import holm
 from facematch_comparison.stats.rates import Bools, Ints
@@ -343,12 +343,8 @@ def fisher_exact(before: Bools, after: Bools) -> float:
     total = seen + int(after.sum())
     counts = np.arange(max(0, total - len(after)), min(total, len(before)) + 1)
     # Logarithms of the probabilities, but for a common term.
-    weights = -(
-        gammaln(counts + 1)
-        + gammaln(len(before) - counts + 1)
-        + gammaln(total - counts + 1)
-        + gammaln(len(after) - total + counts + 1)
-    )
+    weights = -betaln(counts + 1, len(before) - counts + 1)
+    weights -= betaln(total - counts + 1, len(after) - total + counts + 1)
     shares = np.exp(weights - weights.max())
     is_as_extreme = shares <= shares[counts == seen] * (1 + 1e-7)
     return float(shares[is_as_extreme].sum() / shares.sum())

@@ -18,7 +18,6 @@ from .cells import (
     NUMBER,
     NUMBER_ADVICE,
     TEXT,
-    codes_of,
     distinct_words,
     first_rows,
     is_filled,
@@ -458,33 +457,33 @@ def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> I
 
 
 def _pictures_of_two_people(
-    file: SourceTable, lines: pd.DataFrame, ends: Sequence[tuple[str, str]]
+    file: SourceTable, lines: pd.DataFrame, pictures: Sequence[str], people: Sequence[str]
 ) -> Iterator[Problem]:
     """Yield problems: pictures that have another person than above, or on the same line.
 
-    Each of `ends` is a field of pictures and one of their people. Pictures of different ends with
-    one name are one picture.
+    `people` are the fields of the people in `pictures`. Pictures with one name are one picture.
     """
-    pictures = np.stack([codes_of(words_in(lines, picture)) for picture, _ in ends], axis=1).ravel()
-    people = np.stack([codes_of(words_in(lines, person)) for _, person in ends], axis=1).ravel()
-    picture, person = ends[0]
-    picture_words = words_in(lines, picture).categories
-    names = words_in(lines, person).categories
     # An entry is one end of one line.
-    named = np.flatnonzero((pictures >= 0) & (people >= 0))
-    stated = first_values(pictures[named], people[named], len(picture_words))
+    entries = [
+        np.stack([words_in(lines, field).codes for field in fields], axis=1).ravel()
+        for fields in (pictures, people)
+    ]
+    picture_names, names = (words_in(lines, fields[0]).categories for fields in (pictures, people))
+    is_named = np.logical_and(*(codes >= 0 for codes in entries))
+    picture_of, person_of = (codes[is_named] for codes in entries)
+    line_of = np.flatnonzero(is_named) // len(pictures)
+    stated = first_values(picture_of, person_of, len(picture_names))
     # Of each line, report the first contradiction.
-    entry_of_line: dict[int, int] = {}
-    for entry in named[stated.contradicting_rows].tolist():
-        entry_of_line.setdefault(entry // len(ends), entry)
+    contradictions = stated.contradicting_rows[::-1].tolist()
+    entry_of_line = {int(line_of[entry]): entry for entry in contradictions}
 
     def describe(line: int) -> str:
         entry = entry_of_line[line]
-        first_entry = named[stated.first_row[pictures[entry]]]
+        first_entry = stated.first_row[picture_of[entry]]
         return (
-            f"the picture {str(picture_words[pictures[entry]])[:60]!r} is of "
-            f"{str(names[people[entry]])[:60]!r}, but in {file.place_of(first_entry // len(ends))} "
-            f"of {str(names[people[first_entry]])[:60]!r}; if two folders have it, write the "
+            f"the picture {str(picture_names[picture_of[entry]])[:60]!r} is of "
+            f"{str(names[person_of[entry]])[:60]!r}, but in {file.place_of(line_of[first_entry])} "
+            f"of {str(names[person_of[first_entry]])[:60]!r}; if two folders have it, write the "
             "folder, too"
         )
 
@@ -520,12 +519,12 @@ def problems_of_pairs(
     if not file.has_all(PICTURES):
         return
     if file.people_fields == PEOPLE:
-        ends = list(zip(PICTURES, PEOPLE, strict=True))
-        for ends_with_one_name in [ends] if in_one_folder else [[end] for end in ends]:
-            yield from _pictures_of_two_people(file, lines, ends_with_one_name)
-    codes = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
-    pictures = number_pairs(codes, in_any_order=True)
-    first_with_pictures = first_of_pair[first_rows(pictures)[pictures]]
+        each_end = zip(zip(PICTURES), zip(PEOPLE), strict=True)
+        for pictures, people in [(PICTURES, PEOPLE)] if in_one_folder else each_end:
+            yield from _pictures_of_two_people(file, lines, pictures, people)
+    ends = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
+    numbers = number_pairs(ends, in_any_order=True)
+    first_with_pictures = first_of_pair[first_rows(numbers)[numbers]]
     yield from problems_at(
         first_of_pair[first_with_pictures != first_of_pair],
         lambda row: (

@@ -446,15 +446,13 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     consequence = "nothing was drawn"
     file, cells = read_one_table(path, row_name="person", example=f"{PERSON},sex")
     columns = [name for name in file.header if name != PERSON]
-    of_header = []
-    if PERSON not in file.header:
+    if PERSON not in file.header or not columns or not all(columns):
         header_names = join_names([repr(name[:60]) for name in file.header])
-        of_header.append(f"the column {PERSON} is missing; the columns are {header_names}")
-    if not any(columns):
-        of_header.append("there is no column of groups")
-    if "" in columns:
-        of_header.append("a column has no name")
-    file.refuse(map(Problem, of_header), so=consequence)
+        problem = Problem(
+            f"the column {PERSON} is missing, or a named column of groups; the columns are "
+            f"{header_names}"
+        )
+        file.refuse([problem], so=consequence)
     persons = words_of(cells[PERSON])
     problems = [*file.problems, *problems_of_empty_cells(persons, PERSON)]
     problems += problems_of_words(persons, PERSON, people.__contains__, "there is no such person")
