@@ -55,9 +55,9 @@ def table_of(parts: Iterable[Mapping[str, Sequence[Any]]]) -> DataFrame:
     in order of first appearance: sorting all ids would take longer than the rest.
     """
     chunks: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
-    code_of: dict[str, dict[Any, int]] = {}
-    for name in _COLUMNS:
-        code_of[name] = defaultdict(itertools.count().__next__, {None: -1})
+    code_of: dict[str, dict[Any, int]] = {
+        name: defaultdict(itertools.count().__next__, {None: -1}) for name in _COLUMNS
+    }
     for part in parts:
         for name, arrays in chunks.items():
             if name in _NUMBERS:

@@ -254,12 +254,12 @@ def find_sides(
     candidate = choose_system(shadows["system"], candidate, "--candidate")
     shadows = shadows[shadows["system"] == candidate]
     answers = selected[selected["side"] == Side.ANSWERED.value]
-    shadowed = answers[_are_calls_of(answers, shadows)]
+    shadowed = answers[answers["call_id"].isin(shadows["call_id"])]
     if shadowed.empty:
         raise InvalidRequest("The log has no answer to any shadowed call: its rows were lost.")
     answered = choose_system(shadowed["system"], answered, "--answered")
     answers = answers[answers["system"] == answered]
-    drawn = shadows[_are_calls_of(shadows, answers)]
+    drawn = shadows[shadows["call_id"].isin(answers["call_id"])]
     of_candidate = drawn[["call_id", "decision", "error"]]
     compared = answers.merge(of_candidate, on="call_id", suffixes=("", "_candidate"))
     compared = compared.astype({"call_id": object, "decision_candidate": object})
@@ -293,12 +293,6 @@ def find_sides(
         answered_accepts=accepted(compared["decision"]),
         candidate_accepts=accepted(compared["decision_candidate"]),
     )
-
-
-def _are_calls_of(rows: DataFrame, other_rows: DataFrame) -> Bools:
-    """Return whether the call of each row is in other rows of the same table: bool, (N,)."""
-    are_calls: Bools = np.isin(rows["call_id"].cat.codes, other_rows["call_id"].cat.codes)
-    return are_calls
 
 
 def compare_sides(

@@ -254,9 +254,11 @@ def _assign_known_columns(file: SourceTable) -> dict[str, str]:
             candidates.setdefault(field, []).append(column)
         else:
             unknown.append(column)
-    nested_score = _only_nested_score(unknown)
-    if nested_score is not None and "score" not in fields_taken:
-        candidates.setdefault("score", [nested_score])
+    # The only dotted name that ends with a name of scores, unless it may be of another check, such
+    # as liveness.
+    nested = [column for column in unknown if is_nested_score(column)]
+    if len(nested) == 1 and is_of_comparison(nested[0]) and "score" not in fields_taken:
+        candidates.setdefault("score", nested)
     questions = {}
     for field, columns in candidates.items():
         own_name = [column for column in columns if is_own_name(column, field)]
@@ -294,17 +296,6 @@ def _question_of_choice(file: SourceTable, field: str, columns: Sequence[str]) -
             "found a face)"
         )
     return question
-
-
-def _only_nested_score(unknown: Iterable[str]) -> str | None:
-    """Return the only unknown column whose dotted name ends with a name of scores.
-
-    None if there are several, or if it may be the score of another check, such as liveness.
-    """
-    columns = [column for column in unknown if is_nested_score(column)]
-    if len(columns) != 1 or not is_of_comparison(columns[0]):
-        return None
-    return columns[0]
 
 
 def _skip_unneeded(file: SourceTable) -> None:

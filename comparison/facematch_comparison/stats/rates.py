@@ -222,7 +222,6 @@ def interval_from_sums(
     squares: float,
     squared_squares: float,
     couples: float | None,
-    chosen_for: float | None = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Return the interval of a rate, as in a report, from sums that a database can compute.
@@ -237,7 +236,8 @@ def interval_from_sums(
         squared_squares: The sum of their squares.
         couples: For non-mated pairs, the sum of the squared deviations of all couples, the two
             people of a pair in any order; None for mated pairs.
-        chosen_for: The required FMR, if the threshold was chosen for it on these pairs.
+
+    See `at_chosen_threshold` if these pairs have chosen the threshold.
     """
     share = squared_pairs / trials - (couples is not None)
     effective = float(trials)
@@ -268,7 +268,7 @@ def interval_from_sums(
         effective = max(1.0, trials / effect)
     size = adjusted(effective, freedom, confidence)
     low, high = _clopper_pearson(errors / trials * size, size, confidence)
-    estimated = Interval(
+    return Interval(
         low=low,
         high=high,
         confidence=confidence,
@@ -276,10 +276,6 @@ def interval_from_sums(
         effective=effective,
         freedom=freedom,
     )
-    if chosen_for is None:
-        return estimated
-    rate = Rate(errors=errors, trials=trials, interval=estimated)
-    return at_chosen_threshold(rate, chosen_for).interval or estimated
 
 
 def bounds(

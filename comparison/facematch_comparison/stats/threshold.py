@@ -87,9 +87,8 @@ def _choose(
     least: int = 1,
 ) -> ThresholdChoice:
     """Return the lowest threshold that `allowed` of the non-mated scores pass, or why none is."""
-    reason = why_unseen(max_fmr, trials)
-    if least > 1:
-        reason = why_not_comparable(max_fmr, trials)
+    why_not = why_unseen if least == 1 else why_not_comparable
+    reason = why_not(max_fmr, trials)
     if reason:
         return ThresholdChoice(None, reason, trials_allowing(least, max_fmr))
     threshold = _lowest(scores, rule, allowed)

@@ -306,7 +306,7 @@ def read_study(
     ``image1`` for the probe. Without a label, pairs of one person are mated.
 
     Args:
-        source: A ``.csv`` or ``.xlsx`` file with the columns ``probe``, ``reference``, ``same``,
+        source: A file as for `read_scores`, with the columns ``probe``, ``reference``, ``same``,
             ``probe_subject`` and ``reference_subject``. Paths are relative to its folder.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"same":
             "same_guy"}``. ``{"same": ""}`` ignores a column.
@@ -349,7 +349,7 @@ def read_study(
 
 
 def _check_source(source: Path) -> None:
-    """Raise unless this is a file of pairs, by its name."""
+    """Raise unless this is a file."""
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
@@ -359,8 +359,6 @@ def _check_source(source: Path) -> None:
             f"{source} is a folder, not a file of pairs. Draw pairs from it with draw_pairs or "
             f"this command, and pass the file of pairs:\n  {line}"
         )
-    if source.suffix.lower() not in (".csv", ".xlsx"):
-        raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
 
 
 def _problems_of_files(file: SourceTable, lines: pd.DataFrame, source: Path) -> Iterator[Problem]:
@@ -395,11 +393,11 @@ def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
 def _groups_of_people(grouping: Grouping, pairs: Sequence[StudyPair]) -> dict[str, str]:
     """Return the group of each person who has one."""
     group_of_person = {}
-    for pair, probe, reference in zip(pairs, grouping.probe, grouping.reference, strict=True):
-        if probe >= 0:
-            group_of_person[pair.probe_subject] = grouping.labels[probe]
-        if reference >= 0:
-            group_of_person[pair.reference_subject] = grouping.labels[reference]
+    for pair, *codes in zip(pairs, grouping.probe, grouping.reference, strict=True):
+        people = (pair.probe_subject, pair.reference_subject)
+        for person, code in zip(people, codes, strict=True):
+            if code >= 0:
+                group_of_person[person] = grouping.labels[code]
     return group_of_person
 
 

@@ -16,13 +16,12 @@ from kit.comparison.tables import table_of
 from facematch_comparison import evaluate, read_scores
 from facematch_comparison.stats import (
     Clusters,
-    at_chosen_threshold,
     interval,
     interval_from_sums,
     threshold_for_fmr,
     threshold_from_counts,
 )
-from facematch_comparison.values.model import Method, Rate
+from facematch_comparison.values.model import Method
 from facematch_core import InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -78,11 +77,6 @@ def test_intervals_from_sums_are_those_of_the_pairs(is_mated, pairs, people, sha
     assert found.method is expected.method is method
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
     assert found.effective == pytest.approx(expected.effective, rel=1e-12)
-    rate = Rate(errors=int(errors.sum()), trials=pairs, interval=expected)
-    chosen = interval_from_sums(
-        **sums_of(errors, probes, references), chosen_for=0.5, confidence=0.9
-    )
-    assert chosen.high == pytest.approx(at_chosen_threshold(rate, 0.5).interval.high, rel=1e-12)
 
 
 SCORES = st.lists(st.integers(0, 12).map(lambda score: score / 4), min_size=1, max_size=40)
