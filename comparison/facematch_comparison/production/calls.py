@@ -26,8 +26,6 @@ from facematch_core.models import Environment, Operation
 ACCEPTED: Final = {Operation.MATCH: "match", Operation.LIVENESS: "live"}
 #: The decision that a person must look at.
 REVIEW: Final = "review"
-
-
 #: The columns of numbers.
 _NUMBERS: Final = ("score", "threshold", "charges", "elapsed_s")
 #: The columns that are read: each has a use, or identifies the rows.
