@@ -12,7 +12,15 @@ The modules: `rows` (what a row says), `log` (`CallLog`, which writes rows in th
 `tables` (the tables and statements). Only `tables` imports SQLAlchemy.
 """
 
-from .log import CallLog, read_call_log
+from .log import CallLog, read_call_columns, read_call_log
 from .rows import UNFINISHED, LoggedCall, NotAsked, Side
 
-__all__ = ["UNFINISHED", "CallLog", "LoggedCall", "NotAsked", "Side", "read_call_log"]
+__all__ = [
+    "UNFINISHED",
+    "CallLog",
+    "LoggedCall",
+    "NotAsked",
+    "Side",
+    "read_call_columns",
+    "read_call_log",
+]

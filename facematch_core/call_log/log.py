@@ -9,8 +9,9 @@ import threading
 import time
 import weakref
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self, TypeVar
 
 import attrs
 
@@ -27,11 +28,13 @@ from facematch_core.errors import (
 )
 from facematch_core.store.sql import open_database
 
-from .rows import LoggedCall
+from .rows import LoggedCall, calls_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+
+T = TypeVar("T")
 
 logger = logging.getLogger("facematch")
 
@@ -203,7 +206,7 @@ class CallLog:
             until: Only rows before this time.
         """
         self.flush()
-        return self._database.run(self._tables.read_all, since, until)
+        return self._database.run(self._tables.read_columns, calls_of, since, until)
 
     def forget(self, caller_ref: str | None = None, *, before: datetime | None = None) -> int:
         """Delete the rows of a person, or all rows before a time; return how many.
@@ -310,6 +313,25 @@ def read_call_log(
     Raises:
         ConfigurationError: there is no log of this version in the database.
     """
+    return read_call_columns(where, calls_of, since, until)
+
+
+@clears_frames
+def read_call_columns(
+    where: str | Engine,
+    build: Callable[[Iterator[dict[str, Any]]], T],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> T:
+    """Return what `build` makes of the rows of a log by columns, oldest first. Writes nothing.
+
+    For long logs: takes a fraction of the time and memory of `read_call_log`, whose other arguments
+    and errors it has.
+
+    Args:
+        build: Gets the rows in parts of some thousand: a sequence of values for each attribute of
+            `LoggedCall`, by its name. Called again if the database was busy.
+    """
     database = open_database(where, label=_LABEL)
     from . import tables
 
@@ -318,7 +340,8 @@ def read_call_log(
         if header is None:
             raise ConfigurationError("The database contains no call log.")
         database.check_version(header.version, tables.VERSION)
-        return database.run(tables.read_all, since, until)
+        built: T = database.run(tables.read_columns, build, since, until)
+        return built
     finally:
         database.close()
 

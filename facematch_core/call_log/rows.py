@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -139,3 +140,12 @@ class LoggedCall:
         if self.side is Side.SHADOW:
             return attrs.evolve(self, own_call_id=call_id)
         return attrs.evolve(self, call_id=call_id)
+
+
+def calls_of(parts: Iterable[Mapping[str, Sequence[Any]]]) -> list[LoggedCall]:
+    """Return the rows of the parts that `read_call_columns` passes."""
+    calls = []
+    for part in parts:
+        for values in zip(*part.values(), strict=True):
+            calls.append(LoggedCall(**dict(zip(part, values, strict=True))))
+    return calls

@@ -6,9 +6,9 @@ This module imports SQLAlchemy, so it is imported only when a log is opened.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -68,6 +68,17 @@ _ENUM_TYPES: Final[dict[str, type[enum.StrEnum]]] = {
     "environment": Environment,
     "charged": Charged,
 }
+#: Their members by text, and None.
+_MEMBERS: Final[dict[str, dict[str | None, enum.StrEnum | None]]] = {
+    name: {None: None, **{str(member): member for member in enum_type}}
+    for name, enum_type in _ENUM_TYPES.items()
+}
+
+
+T = TypeVar("T")
+
+#: Rows that are fetched together.
+_ROWS_AT_ONCE: Final = 2000
 
 
 @attrs.frozen
@@ -105,16 +116,20 @@ def write(connection: sa.Connection, calls: Sequence[LoggedCall]) -> None:
     connection.execute(statement, [_to_columns(call) for call in last_rows.values()])
 
 
-def read_all(
-    connection: sa.Connection, since: datetime | None, until: datetime | None
-) -> list[LoggedCall]:
-    """Return the rows in a span of time, oldest first."""
+def read_columns(
+    connection: sa.Connection,
+    build: Callable[[Iterator[dict[str, Any]]], T],
+    since: datetime | None,
+    until: datetime | None,
+) -> T:
+    """Return what `build` makes of the rows in a span of time; see `read_call_columns`."""
     query = CALLS.select().order_by(CALLS.c.at, CALLS.c.call_id, CALLS.c.side)
     if since is not None:
         query = query.where(CALLS.c.at >= _format_time(since))
     if until is not None:
         query = query.where(CALLS.c.at < _format_time(until))
-    return [_from_columns(row) for row in connection.execute(query).mappings()]
+    rows = connection.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE})
+    return build(map(_columns_of, rows.partitions()))
 
 
 def delete(connection: sa.Connection, person: str | None, before: datetime | None) -> int:
@@ -137,14 +152,13 @@ def _to_columns(call: LoggedCall) -> dict[str, Any]:
     return columns
 
 
-def _from_columns(row: sa.RowMapping) -> LoggedCall:
-    """Return a row as a call; raise DamagedRow if a time or a word cannot be read."""
-    columns: dict[str, Any] = dict(row)
+def _columns_of(rows: Sequence[sa.Row[Any]]) -> dict[str, Any]:
+    """Return rows by columns; raise DamagedRow if a time or a word cannot be read."""
+    columns: dict[str, Any] = dict(zip(CALLS.columns.keys(), zip(*rows, strict=True), strict=True))
     try:
-        columns["at"] = datetime.fromisoformat(columns["at"])
-        for name, enum_type in _ENUM_TYPES.items():
-            if columns[name] is not None:
-                columns[name] = enum_type(columns[name])
-        return LoggedCall(**columns)
-    except (ValueError, TypeError) as error:
+        columns["at"] = list(map(datetime.fromisoformat, columns["at"]))
+        for name, members in _MEMBERS.items():
+            columns[name] = [members[word] for word in columns[name]]
+    except (LookupError, ValueError, TypeError) as error:
         raise DamagedRow from error
+    return columns

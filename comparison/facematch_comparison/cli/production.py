@@ -287,9 +287,9 @@ def _name_of(log: str) -> str:
 
 def _read_table(address: str, selection: Selection) -> DataFrame:
     from facematch_comparison.production.calls import table_of
-    from facematch_core.call_log import read_call_log
+    from facematch_core.call_log import read_call_columns
 
-    return table_of(read_call_log(address, selection.since, selection.until))
+    return read_call_columns(address, table_of, selection.since, selection.until)
 
 
 def _selection_of(options: Mapping[str, Any]) -> Selection:

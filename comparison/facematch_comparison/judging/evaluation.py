@@ -259,9 +259,10 @@ class _Judging:
     def __init__(self, table: Answers, confidence: float) -> None:
         self.table = table
         self.rates = stats.Rates(table, confidence)
-        self.is_scored, self.why_not = _has_threshold(table)
+        self.is_scored, why_not = _has_threshold(table)
         self.separation = _separation_of(table)
         self.why_reversed = _why_reversed(table, self.separation)
+        self.why_not = why_not or self.why_reversed
         self.at_default = _default_point(self.rates)
         self.at_fmrs: list[model.PointAt] = []
         self.at_required: model.PointAt
@@ -275,17 +276,16 @@ class _Judging:
     def choose(self, required_fmr: float, fixed_threshold: float | None) -> stats.Side:
         """Choose a threshold for each FMR; a fixed one replaces the one for the required FMR."""
         is_fixed = fixed_threshold is not None and not self.why_reversed
-        why_not = self.why_not or self.why_reversed
-        if why_not is None:
+        if self.why_not is None:
             for fmr in stats.COMMON_FMRS:
                 self.at_fmrs.append(self._point_at(fmr, least=stats.ENOUGH_FALSE_MATCHES))
         if is_fixed:
             point = _point(self.rates, fixed_threshold, FIXED)
             self.at_required = model.PointAt(fmr=required_fmr, point=point)
-        elif why_not is None:
+        elif self.why_not is None:
             self.at_required = self._point_at(required_fmr)
         else:
-            self.at_required = model.PointAt(fmr=required_fmr, point=None, why_not=why_not)
+            self.at_required = model.PointAt(fmr=required_fmr, point=None, why_not=self.why_not)
         return stats.Side(
             table=self.table, threshold=self.threshold, is_fixed=is_fixed, rates=self.rates
         )

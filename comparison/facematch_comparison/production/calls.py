@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas import DataFrame, Series
 
 from facematch_comparison.stats import Clusters, interval
@@ -24,6 +26,10 @@ from facematch_core.models import Environment, Operation
 ACCEPTED: Final = {Operation.MATCH: "match", Operation.LIVENESS: "live"}
 #: The decision that a person must look at.
 REVIEW: Final = "review"
+#: The columns of numbers.
+_NUMBERS: Final = ("score", "threshold", "charges", "elapsed_s")
+#: The columns that are read: each has a use, or identifies the rows.
+_COLUMNS: Final = [field.name for field in attrs.fields(LoggedCall) if field.name != "own_call_id"]
 
 
 @attrs.frozen(kw_only=True)
@@ -40,21 +46,31 @@ class Selection:
     until: dt.datetime | None = None
 
 
-def table_of(calls: Sequence[LoggedCall]) -> DataFrame:
-    """Return logged calls as a table: a column for each attribute, texts for enums."""
-    columns: dict[str, list[Any]] = {}
-    for field in attrs.fields(LoggedCall):
-        columns[field.name] = [_plain(getattr(call, field.name)) for call in calls]
-    table = DataFrame(columns)
-    table["at"] = pd.to_datetime(table["at"], utc=True)
-    for name in ("score", "threshold", "charges", "elapsed_s"):
-        table[name] = pd.to_numeric(table[name])
-    return table
+def table_of(parts: Iterable[Mapping[str, Sequence[Any]]]) -> DataFrame:
+    """Return the parts of a log by columns as a table: times, numbers, and words as categories.
 
-
-def _plain(value: object) -> object:
-    """Return a value of a row; an enum's member as its text."""
-    return value.value if isinstance(value, enum.Enum) else value
+    Each distinct text is stored once, so a log of a million rows fits into memory. Categories are
+    in order of first appearance: sorting all ids would take longer than the rest.
+    """
+    chunks: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
+    code_of: dict[str, dict[Any, int]] = {
+        name: defaultdict(itertools.count().__next__, {None: -1}) for name in _COLUMNS
+    }
+    for part in parts:
+        for name, arrays in chunks.items():
+            if name in _NUMBERS:
+                arrays.append(np.array(part[name], np.float64))
+            else:
+                arrays.append(np.fromiter(map(code_of[name].__getitem__, part[name]), np.int32))
+    table: dict[str, Any] = {}
+    for name, arrays in chunks.items():
+        table[name] = np.concatenate([np.empty(0, np.int32), *arrays])
+        distinct = pd.Index(list(code_of[name])[1:], dtype=object)
+        if name == "at":
+            table[name] = pd.to_datetime(distinct, utc=True).take(table[name])
+        elif name not in _NUMBERS:
+            table[name] = pd.Categorical.from_codes(table[name], distinct, validate=False)
+    return DataFrame(table, copy=False)
 
 
 def select(table: DataFrame, selection: Selection) -> DataFrame:
@@ -64,7 +80,7 @@ def select(table: DataFrame, selection: Selection) -> DataFrame:
         rows &= table["at"] >= selection.since
     if selection.until is not None:
         rows &= table["at"] < selection.until
-    selected = table[rows]
+    selected = table if rows.all() else table[rows]
     if selected.empty:
         raise InvalidRequest(
             f"The log has no {selection.operation} call in this span of time: it has "
@@ -79,21 +95,21 @@ def choose_system(systems: Series, named_system: str | None, option: str) -> str
     Raises:
         InvalidRequest: there are several and none is named, or there is no such system.
     """
-    counts = systems.value_counts()
+    counts = count_values(systems)
     listed = ", ".join(f"{name} ({count:,} calls)" for name, count in counts.items())
     if named_system is not None:
-        if named_system not in counts.index:
+        if named_system not in counts:
             raise InvalidRequest(
                 f"{option}: the log has no system {named_system[:60]!r}, but {listed}."
             )
         return named_system
-    if counts.empty:
+    if not counts:
         raise InvalidRequest(
             "No selected call has a system: each ended with an error before a vendor was chosen."
         )
     if len(counts) > 1:
         raise InvalidRequest(f"The log has several systems: name one with {option}: {listed}.")
-    return str(counts.index[0])
+    return next(iter(counts))
 
 
 def accepts(decisions: Series, operation: Operation, *, review_is_accepted: bool) -> Bools:
@@ -126,15 +142,15 @@ def share_of(counted: Bools, persons: Ints, confidence: float) -> Share:
 def count_values(values: Series) -> dict[str, int]:
     """Return how often each value occurs, the most frequent first; None is left out."""
     counts = values.dropna().value_counts()
-    return {str(value): int(count) for value, count in counts.items()}
+    return {str(value): int(count) for value, count in counts.items() if count}
 
 
 def digest_of(table: DataFrame) -> str:
     """Return the SHA-256 of the rows, in hex, which says on which rows a report is based."""
     digest = hashlib.sha256()
-    rows = table.sort_values(["at", "call_id", "side"])
-    for name in rows.columns:
-        digest.update("\n".join([name, *map(str, rows[name].tolist())]).encode())
+    for name, values in table.sort_values(["at", "call_id", "side"]).items():
+        cells = values.astype(np.int64) if name == "at" else values
+        digest.update("\n".join([name, *map(str, cells.tolist())]).encode())
     return digest.hexdigest()
 
 

@@ -201,8 +201,8 @@ class Sides:
         answered: The answering system's rows, shadowed or not.
         drawn: The candidate's rows.
         compared: A row for each call with two results: the answer's columns, and the candidate's
-            with the suffix ``_candidate``. In the order of time. The candidate's decision is
-            `REFUSED` if it refused the pictures.
+            ``decision_candidate`` and ``error_candidate``. In the order of time. The candidate's
+            decision is `REFUSED` if it refused the pictures.
         answered_accepts, candidate_accepts: Whether each compared call is accepted: bool, (N,).
     """
 
@@ -260,13 +260,16 @@ def find_sides(
     answered = choose_system(shadowed["system"], answered, "--answered")
     answers = answers[answers["system"] == answered]
     drawn = shadows[shadows["call_id"].isin(answers["call_id"])]
-    compared = answers.merge(drawn, on="call_id", suffixes=("", "_candidate"))
+    of_candidate = drawn[["call_id", "decision", "error"]]
+    compared = answers.merge(of_candidate, on="call_id", suffixes=("", "_candidate"))
+    compared = compared.astype({"call_id": object, "decision_candidate": object})
     if drawn["decision"].notna().any():
         # If it has answered nothing, a refusal may be due to the configuration.
         is_refused = compared["error_candidate"].isin(_ABOUT_PICTURES)
         compared.loc[is_refused, "decision_candidate"] = REFUSED
     compared = compared[compared["decision"].notna() & compared["decision_candidate"].notna()]
-    compared = compared.sort_values(["at", "call_id"], ignore_index=True)
+    # Rows of one time are in the order of the log. Sorting ids takes 60 MB for 100,000 of them.
+    compared = compared.sort_values("at", kind="stable", ignore_index=True)
     if compared.empty:
         raise InvalidRequest(
             f"{candidate} returned no result in {len(drawn):,} drawn calls, so nothing can be "

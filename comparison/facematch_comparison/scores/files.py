@@ -110,14 +110,15 @@ def read_one_table(
     """
     if isinstance(source, (str, Path)):
         tables = _read_file(Path(source), _reader_of(Path(source)))
-    elif isinstance(source, pa.Table):
-        tables = _tables("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
     elif isinstance(source, pd.DataFrame):
         tables = _tables("The frame", _of_pandas(source))
+    elif hasattr(source, "__arrow_c_stream__"):
+        table = pa.table(source)
+        tables = _tables("The table", _of_pandas(table.to_pandas(types_mapper=pd.ArrowDtype)))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
-            "Parquet file, a pandas DataFrame or a pyarrow Table."
+            "Parquet file, a pandas DataFrame, or a table of Arrow, Polars or DuckDB."
         )
     file, cells = _without_last_words(*next(iter(tables.items())))
     _check_rows(file, row_name=row_name, example=example)

@@ -457,36 +457,50 @@ def _problems_of_labels(file: SourceTable, lines: pd.DataFrame, field: str) -> I
 
 
 def _pictures_of_two_people(
-    file: SourceTable, lines: pd.DataFrame, picture: str, person: str
+    file: SourceTable, lines: pd.DataFrame, pictures: Sequence[str], people: Sequence[str]
 ) -> Iterator[Problem]:
-    """Yield problems: pictures that have another person than on an earlier line.
+    """Yield problems: pictures that have another person than above, or on the same line.
 
-    Pictures of the two ends may be in two folders, so each end is looked at alone.
+    `people` are the fields of the people in `pictures`. Pictures with one name are one picture.
     """
-    pictures = words_in(lines, picture)
-    people = words_in(lines, person)
-    named = np.flatnonzero(is_filled(pictures) & is_filled(people))
-    stated = first_values(pictures.codes[named], people.codes[named], len(pictures.categories))
+    # An entry is one end of one line.
+    entries = [
+        np.stack([words_in(lines, field).codes for field in fields], axis=1).ravel()
+        for fields in (pictures, people)
+    ]
+    picture_names, names = (words_in(lines, fields[0]).categories for fields in (pictures, people))
+    is_named = np.logical_and(*(codes >= 0 for codes in entries))
+    picture_of, person_of = (codes[is_named] for codes in entries)
+    line_of = np.flatnonzero(is_named) // len(pictures)
+    stated = first_values(picture_of, person_of, len(picture_names))
+    # Of each line, report the first contradiction.
+    contradictions = stated.contradicting_rows[::-1].tolist()
+    entry_of_line = {int(line_of[entry]): entry for entry in contradictions}
 
-    def describe(row: int) -> str:
-        first_row = named[stated.first_row[pictures.codes[row]]]
+    def describe(line: int) -> str:
+        entry = entry_of_line[line]
+        first_entry = stated.first_row[picture_of[entry]]
         return (
-            f"the picture {word_at(pictures, row)[:60]!r} is of {word_at(people, row)[:60]!r}, but "
-            f"in {file.place_of(first_row)} of {word_at(people, first_row)[:60]!r}; if two folders "
-            "have it, write the folder, too"
+            f"the picture {str(picture_names[picture_of[entry]])[:60]!r} is of "
+            f"{str(names[person_of[entry]])[:60]!r}, but in {file.place_of(line_of[first_entry])} "
+            f"of {str(names[person_of[first_entry]])[:60]!r}; if two folders have it, write the "
+            "folder, too"
         )
 
-    yield from problems_at(named[stated.contradicting_rows], describe)
+    yield from problems_at(sorted(entry_of_line), describe)
 
 
 def problems_of_pairs(
-    file: SourceTable, lines: pd.DataFrame, first_of_pair: Ints
+    file: SourceTable, lines: pd.DataFrame, first_of_pair: Ints, *, in_one_folder: bool = False
 ) -> Iterator[Problem]:
     """Yield problems: pairs whose people differ between lines, and pictures of two people.
 
     Also two pictures that are used in two pairs.
 
-    `first_of_pair` is the first line of each pair.
+    Args:
+        first_of_pair: The first line of each pair.
+        in_one_folder: Whether probes and references with one name are one picture. If not, they
+            may be in two folders, and each end is looked at alone.
     """
     pairs = lines["pair_number"].to_numpy()
     if len(first_of_pair) < len(lines):
@@ -505,11 +519,12 @@ def problems_of_pairs(
     if not file.has_all(PICTURES):
         return
     if file.people_fields == PEOPLE:
-        for picture, person in zip(PICTURES, PEOPLE, strict=True):
-            yield from _pictures_of_two_people(file, lines, picture, person)
+        each_end = zip(zip(PICTURES), zip(PEOPLE), strict=True)
+        for pictures, people in [(PICTURES, PEOPLE)] if in_one_folder else each_end:
+            yield from _pictures_of_two_people(file, lines, pictures, people)
     ends = [words_in(lines, end).codes[first_of_pair] for end in PICTURES]
-    pictures = number_pairs(ends, in_any_order=True)
-    first_with_pictures = first_of_pair[first_rows(pictures)[pictures]]
+    numbers = number_pairs(ends, in_any_order=True)
+    first_with_pictures = first_of_pair[first_rows(numbers)[numbers]]
     yield from problems_at(
         first_of_pair[first_with_pictures != first_of_pair],
         lambda row: (

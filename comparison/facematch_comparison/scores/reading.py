@@ -86,9 +86,10 @@ def read_scores(
 
     Args:
         source: A CSV file (commas, or semicolons or tabs with decimal commas), JSON records, an
-            Excel workbook, a Parquet file, a pandas DataFrame or a pyarrow Table; or a list of
-            files, which are joined by pair. In a list, the stem of each file names its system, and
-            a file without scores provides the labels and people.
+            Excel workbook, a Parquet file, a pandas DataFrame, or any table that has
+            ``__arrow_c_stream__`` (of Arrow or Polars, a relation of DuckDB); or a list of files,
+            which are joined by pair. In a list, the stem of each file names its system, and a file
+            without scores provides the labels and people.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
             "same_guy"}``. ``{"decision": ""}`` ignores a column. For ``score``, pass a list of
             columns if there is one per system. In a list of files, the key ``"azure:score"``

@@ -133,7 +133,7 @@ def recognise_labels(
     *,
     so: str,
 ) -> None:
-    """Recognise the pictures, people and labels of pairs without scores.
+    """Recognise the pictures, people and labels of pairs; skip what a system answered.
 
     The label is not needed, because both people are.
 
@@ -142,6 +142,11 @@ def recognise_labels(
         InvalidRequest: one of the user's arguments is invalid.
     """
     questions = _assign_columns([file], columns, so=so)
+    for field in list(file.column_of):
+        if field in FIELDS and FIELDS[field].describes != "pair":
+            file.skipped_columns.append(file.column_of.pop(field))
+    file.skipped_columns += file.score_columns
+    file.score_columns.clear()
     for field in (*PICTURES, *PEOPLE):
         if field not in file.column_of and field not in questions:
             questions[field] = f"the column {field} is missing"
@@ -235,32 +240,35 @@ def _assign_known_columns(file: SourceTable) -> dict[str, str]:
     for alternatives in _ALTERNATIVES:
         if not file.fields_named.isdisjoint(alternatives):
             fields_taken.update(alternatives)
-    columns_named = _columns_read(file)
+    # pandas writes the index of a frame as the first column.
+    passed_over = {"", "Unnamed: 0"}.intersection(header[:1]).union(_columns_read(file))
     candidates: dict[str, list[str]] = {}
-    for number, column in enumerate(header):
-        is_frame_index = number == 0 and column in ("", "Unnamed: 0")
-        if column in columns_named or is_frame_index:
-            continue
+    unknown = []
+    for column in header:
         field = field_for(column)
         if plain(column) == "target" and "source" in map(plain, header):
             field = "reference"  # AWS calls the pictures source and target
+        if column in passed_over:
+            continue
         if field and field not in fields_taken:
             candidates.setdefault(field, []).append(column)
         else:
-            file.skipped_columns.append(column)
-    nested_score = _only_nested_score(file)
-    if nested_score is not None and "score" not in fields_taken.union(candidates):
-        candidates["score"] = [nested_score]
-        file.skipped_columns.remove(nested_score)
+            unknown.append(column)
+    # The only dotted name that ends with a name of scores, unless it may be of another check, such
+    # as liveness.
+    nested = [column for column in unknown if is_nested_score(column)]
+    if len(nested) == 1 and is_of_comparison(nested[0]) and "score" not in fields_taken:
+        candidates.setdefault("score", nested)
     questions = {}
     for field, columns in candidates.items():
         own_name = [column for column in columns if is_own_name(column, field)]
-        if len(columns) > 1 and not own_name:
+        if len(columns) == 1 or own_name:
+            file.assign(field, (own_name or columns)[0])
+        else:
             questions[field] = _question_of_choice(file, field, columns)
-            continue
-        chosen = own_name[0] if own_name else columns[0]
-        file.assign(field, chosen)
-        file.skipped_columns += [column for column in columns if column != chosen]
+            passed_over.update(columns)
+    passed_over.update(_columns_read(file))
+    file.skipped_columns += [column for column in header if column not in passed_over]
     return questions
 
 
@@ -288,17 +296,6 @@ def _question_of_choice(file: SourceTable, field: str, columns: Sequence[str]) -
             "found a face)"
         )
     return question
-
-
-def _only_nested_score(file: SourceTable) -> str | None:
-    """Return the only skipped column whose dotted name ends with a name of scores.
-
-    None if there are several, or if it may be the score of another check, such as liveness.
-    """
-    columns = [column for column in file.skipped_columns if is_nested_score(column)]
-    if len(columns) != 1 or not is_of_comparison(columns[0]):
-        return None
-    return columns[0]
 
 
 def _skip_unneeded(file: SourceTable) -> None:

@@ -11,6 +11,7 @@ from .rates import (
     bounds,
     exact_upper,
     interval,
+    interval_from_sums,
     trials_allowing,
     trials_for,
 )
@@ -24,6 +25,7 @@ from .threshold import (
     det_curve,
     strictest_fmr,
     threshold_for_fmr,
+    threshold_from_counts,
     why_not_comparable,
     why_unseen,
 )
@@ -49,9 +51,11 @@ __all__ = [
     "group_differences",
     "holm",
     "interval",
+    "interval_from_sums",
     "interval_of_differences",
     "strictest_fmr",
     "threshold_for_fmr",
+    "threshold_from_counts",
     "trials_allowing",
     "trials_for",
     "weighted_sum",

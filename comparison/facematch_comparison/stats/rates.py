@@ -133,10 +133,14 @@ class Clusters:
         return pairs
 
     @cached_property
+    def squared_pairs(self) -> float:
+        """The sum of the squared numbers of pairs of all people."""
+        return float((self.pairs_of_person**2).sum())
+
+    @property
     def share(self) -> float:
         """Mean number of pairs that share a person with a pair, including the pair itself."""
-        squares = float((self.pairs_of_person**2).sum())
-        return squares / self.trials - (len(self.ends) - 1)
+        return self.squared_pairs / self.trials - (len(self.ends) - 1)
 
     def squares_at_people(self, rarer: Rows, count: int) -> Floats:
         """Return the squared deviation of each person's outcomes from their expected number.
@@ -188,9 +192,82 @@ def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Int
 
 def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
     """Return the interval for `errors` errors; `rarer`: their rows, or the other rows if fewer."""
-    effective, freedom, method = _design(errors, rarer, clusters)
-    trials = adjusted(effective, freedom, confidence)
-    low, high = _clopper_pearson(errors / clusters.trials * trials, trials, confidence)
+    rarer_count = min(errors, clusters.trials - errors)
+    squares = squared_squares = couples = 0.0
+    if rarer_count and clusters.share > 1:
+        squares_of_people = clusters.squares_at_people(rarer, rarer_count)
+        squares = float(squares_of_people.sum())
+        # In place: each array of all people takes longer to allocate than to compute.
+        squared_squares = float(np.square(squares_of_people, out=squares_of_people).sum())
+        if not clusters.is_mated:
+            couples = clusters.sum_of_squares_at_couples(rarer, rarer_count)
+    return interval_from_sums(
+        errors,
+        clusters.trials,
+        people=clusters.people,
+        squared_pairs=clusters.squared_pairs,
+        squares=squares,
+        squared_squares=squared_squares,
+        couples=None if clusters.is_mated else couples,
+        confidence=confidence,
+    )
+
+
+def interval_from_sums(
+    errors: int,
+    trials: int,
+    *,
+    people: int,
+    squared_pairs: float,
+    squares: float,
+    squared_squares: float,
+    couples: float | None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Return the interval of a rate, as in a report, from sums that a database can compute.
+
+    A person has `n` pairs with `e` errors. The deviation is `e` minus `n` times the rate.
+
+    Args:
+        errors, trials: The errors and the pairs, at least one.
+        people: Number of people in the pairs.
+        squared_pairs: The sum of `n**2` over all people.
+        squares: The sum of the squared deviations of all people.
+        squared_squares: The sum of their squares.
+        couples: For non-mated pairs, the sum of the squared deviations of all couples, the two
+            people of a pair in any order; None for mated pairs.
+
+    See `at_chosen_threshold` if these pairs have chosen the threshold.
+    """
+    share = squared_pairs / trials - (couples is not None)
+    effective = float(trials)
+    freedom = None
+    method = Method.EXACT
+    if share > 1:
+        rarer_count = min(errors, trials - errors)
+        method = Method.CONSERVATIVE
+        if rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE:
+            method = Method.CLUSTERED
+        freedom = float(max(people - 1, 1))
+        # With fewer errors, keep all degrees of freedom: otherwise the interval for 1 error would
+        # be wider than for 2. If a few people cause most of the variance, its estimate is less
+        # certain (F. E. Satterthwaite, 1946). If errors are spread evenly over all people, the sum
+        # is 0, and there is no ratio.
+        if rarer_count >= ENOUGH_ERRORS and squares > _ROUNDING:
+            freedom = min(freedom, max(squares**2 / squared_squares, 2.0))
+        effect = 1.0
+        if rarer_count:
+            # Pairs of the same two people were counted twice, once at each person.
+            correction = people / max(people - 1, 1)
+            independent = rarer_count * (1 - rarer_count / trials)
+            effect = (squares - (couples or 0.0)) * correction / independent
+        assumed = ASSUMED_MATED if couples is None else ASSUMED_NON_MATED
+        if method is Method.CLUSTERED:
+            assumed *= max(0.0, (MANY_ERRORS - rarer_count) / (MANY_ERRORS - ENOUGH_ERRORS))
+        effect = max(effect, 1 + (share - 1) * assumed)
+        effective = max(1.0, trials / effect)
+    size = adjusted(effective, freedom, confidence)
+    low, high = _clopper_pearson(errors / trials * size, size, confidence)
     return Interval(
         low=low,
         high=high,
@@ -251,50 +328,6 @@ def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
         return rate
     _, high = bounds(rate, (1 + interval.confidence) / 2, chosen_for=chosen_for)
     return attrs.evolve(rate, interval=attrs.evolve(interval, high=high))
-
-
-def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float | None, Method]:
-    """Return the effective sample size, degrees of freedom of its variance, and the method."""
-    trials = clusters.trials
-    people = clusters.people
-    if clusters.share <= 1:
-        return float(trials), None, Method.EXACT
-    rarer_count = min(errors, trials - errors)
-    is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
-    effect, freedom = _effect(rarer_count, rarer, clusters)
-    if rarer_count < ENOUGH_ERRORS:
-        # Keep all degrees of freedom: otherwise the interval for 1 error would be wider than for 2.
-        freedom = float(max(people - 1, 1))
-    assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
-    if is_seen:
-        assumed *= max(0.0, (MANY_ERRORS - rarer_count) / (MANY_ERRORS - ENOUGH_ERRORS))
-    effect = max(effect, 1 + (clusters.share - 1) * assumed)
-    method = Method.CLUSTERED if is_seen else Method.CONSERVATIVE
-    return max(1.0, trials / effect), freedom, method
-
-
-def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
-    """Return the design effect (variance relative to independent pairs) and degrees of freedom.
-
-    The effect may be 0 or negative; `_design` bounds it.
-    """
-    people = clusters.people
-    freedom = float(max(people - 1, 1))
-    if not rarer_count:
-        return 1.0, freedom
-    squares = clusters.squares_at_people(rarer, rarer_count)
-    sum_of_squares = float(squares.sum())
-    # If a few people cause most of the variance, its estimate is less certain (F. E. Satterthwaite,
-    # 1946). If errors are spread evenly over all people, the sum is 0, and there is no ratio.
-    if sum_of_squares > _ROUNDING:
-        squared_squares = np.square(squares, out=squares)  # in place, as above
-        freedom = min(freedom, max(sum_of_squares**2 / float(squared_squares.sum()), 2.0))
-    if not clusters.is_mated:
-        # Pairs of the same two people were counted twice, once at each person.
-        sum_of_squares -= clusters.sum_of_squares_at_couples(rarer, rarer_count)
-    correction = people / max(people - 1, 1)
-    independent = rarer_count * (1 - rarer_count / clusters.trials)
-    return sum_of_squares * correction / independent, freedom
 
 
 def adjusted(effective: float, freedom: float | None, confidence: float) -> float:

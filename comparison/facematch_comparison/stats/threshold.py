@@ -49,18 +49,53 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
 
     There is none if fewer than `least` (1 or `ENOUGH_FALSE_MATCHES`) false matches are expected.
     """
-    non_mated = table.sorted_scores.non_mated
-    if least == 1:
-        reason = why_unseen(max_fmr, len(non_mated))
-    else:
-        reason = why_not_comparable(max_fmr, len(non_mated))
+    trials = len(table.sorted_scores.non_mated)
+    allowed = allowed_errors(max_fmr, trials)
+    return _choose(table.sorted_scores, table.rule, allowed, max_fmr, trials, least=least)
+
+
+def threshold_from_counts(
+    scores: Floats,
+    mated: Ints,
+    non_mated: Ints,
+    max_fmr: float,
+    rule: ThresholdRule = ThresholdRule.AT_LEAST,
+) -> ThresholdChoice:
+    """Return the threshold that a report chooses, from counts that a database can compute.
+
+    Args:
+        scores: The distinct scores, the lowest first: float64, (N,).
+        mated, non_mated: How many pairs of each kind have each score: int64, (N,).
+        max_fmr: The required FMR.
+        rule: How scores are compared with the threshold.
+    """
+    trials = int(non_mated.sum())
+    is_non_mated = non_mated > 0
+    passed = np.cumsum(non_mated[is_non_mated][::-1])
+    allowed = np.searchsorted(passed, allowed_errors(max_fmr, trials), side="right")
+    distinct = ScoresByKind(scores[mated > 0], scores[is_non_mated])
+    return _choose(distinct, rule, int(allowed), max_fmr, trials)
+
+
+def _choose(
+    scores: ScoresByKind,
+    rule: ThresholdRule,
+    allowed: int,
+    max_fmr: float,
+    trials: int,
+    *,
+    least: int = 1,
+) -> ThresholdChoice:
+    """Return the lowest threshold that `allowed` of the non-mated scores pass, or why none is."""
+    why_not = why_unseen if least == 1 else why_not_comparable
+    reason = why_not(max_fmr, trials)
     if reason:
         return ThresholdChoice(None, reason, trials_allowing(least, max_fmr))
-    threshold = _lowest(table.sorted_scores, table.rule, allowed_errors(max_fmr, len(non_mated)))
+    threshold = _lowest(scores, rule, allowed)
     if threshold is None:
         reason = (
-            f"Two different people have the highest score of all pairs ({non_mated[-1]:g}), so a "
-            "threshold that rejects them rejects everybody."
+            f"Two different people have the highest score of all pairs ({scores.non_mated[-1]:g}), "
+            "so a threshold that rejects them rejects everybody."
         )
     return ThresholdChoice(threshold, reason)
 

@@ -27,10 +27,10 @@ from facematch_comparison.scores.cells import (
     texts_of,
     words_of,
 )
-from facematch_comparison.scores.columns import LABELS, PEOPLE, PICTURES
+from facematch_comparison.scores.columns import PEOPLE, PICTURES
 from facematch_comparison.scores.files import read_one_table
 from facematch_comparison.scores.lines import read_lines, words_in
-from facematch_comparison.scores.problems import problems_of_column
+from facematch_comparison.scores.problems import problems_of_cells, problems_of_pairs
 from facematch_comparison.scores.recognition import notes_of_columns, recognise_labels
 from facematch_comparison.scores.source_table import Problem, SourceTable, problems_at
 from facematch_comparison.values.numbers import counted, join_names
@@ -306,7 +306,7 @@ def read_study(
     ``image1`` for the probe. Without a label, pairs of one person are mated.
 
     Args:
-        source: A ``.csv`` or ``.xlsx`` file with the columns ``probe``, ``reference``, ``same``,
+        source: A file as for `read_scores`, with the columns ``probe``, ``reference``, ``same``,
             ``probe_subject`` and ``reference_subject``. Paths are relative to its folder.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"same":
             "same_guy"}``. ``{"same": ""}`` ignores a column.
@@ -323,30 +323,33 @@ def read_study(
     if note is not None:
         for text in (*file.notes, *notes_of_columns([file], file)):
             note(text)
+    for field in PICTURES:
+        # One file can have several paths: a/../b.jpg is b.jpg.
+        names = texts_of(words_of(cells[file.column_of[field]]))
+        paths = [name and os.path.normpath(name) for name in names]
+        cells = cells.assign(**{file.column_of[field]: paths})
     lines = read_lines(file, cells)
     if note is not None and file.merged_spellings:
         note(note_of_spellings(file.merged_spellings))
-    problems = [*file.problems, *_problems_of_cells(file, cells, lines)]
-    broken_rows: set[int] = set()
-    for problem in problems:
-        if problem.rows is not None:
-            broken_rows.update(problem.rows)
-    all_pairs = enumerate(_pairs_of(lines, source))
-    pairs = {row: pair for row, pair in all_pairs if row not in broken_rows}
+    # Each line is a pair of its own, also if another line has the same pictures.
+    numbers = np.arange(len(lines))
+    lines["pair_number"] = numbers
+    problems = [
+        *problems_of_cells(file, cells, lines, np.empty(0)),
+        *_problems_of_files(file, lines, source),
+        *problems_of_pairs(file, lines, numbers, in_one_folder=True),
+    ]
     found_groups = groupings(file, lines)
-    problems += found_groups.problems
-    # Report every problem at once.
-    for text_of_row in _problems_of_pairs(pairs, file):
-        problems += problems_at(list(text_of_row), text_of_row.__getitem__)
-    file.refuse(problems, so=_NOTHING_SENT)
+    file.refuse([*problems, *found_groups.problems], so=_NOTHING_SENT)
+    pairs = tuple(_pairs_of(lines, source))
     groups = {}
     for name, grouping in found_groups.by_name.items():
-        groups[name] = _groups_of_people(grouping, list(pairs.values()))
-    return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
+        groups[name] = _groups_of_people(grouping, pairs)
+    return Study(name=source.stem, pairs=pairs, groups=groups)
 
 
 def _check_source(source: Path) -> None:
-    """Raise unless this is a file of pairs, by its name."""
+    """Raise unless this is a file."""
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
@@ -356,23 +359,24 @@ def _check_source(source: Path) -> None:
             f"{source} is a folder, not a file of pairs. Draw pairs from it with draw_pairs or "
             f"this command, and pass the file of pairs:\n  {line}"
         )
-    if source.suffix.lower() not in (".csv", ".xlsx"):
-        raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
 
 
-def _problems_of_cells(
-    file: SourceTable, cells: pd.DataFrame, lines: pd.DataFrame
-) -> Iterator[Problem]:
-    """Yield problems: empty cells, and words that are no label."""
+def _problems_of_files(file: SourceTable, lines: pd.DataFrame, source: Path) -> Iterator[Problem]:
+    """Yield problems: pairs without a picture, and pictures that do not exist."""
     for field in PICTURES:
-        yield from problems_of_empty_cells(words_in(lines, field), file.column_of[field])
-    for field in (*PEOPLE, *LABELS):
-        if field in file.column_of:
-            yield from problems_of_column(file, cells[file.column_of[field]], lines[field], field)
+        words = words_in(lines, field)
+        column = file.column_of[field]
+        yield from problems_of_empty_cells(words, column)
+        yield from problems_of_words(
+            words,
+            column,
+            lambda name: os.path.isfile(source.parent / name),  # noqa: PTH113 - a null raises in `Path`
+            f"there is no such file, from the folder of {source.name}",
+        )
 
 
 def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
-    """Yield the pair on each line, also of lines with problems."""
+    """Yield the pair on each line."""
     columns = [texts_of(words_in(lines, field)) for field in (*PICTURES, *PEOPLE)]
     for probe, reference, probe_subject, reference_subject, is_mated in zip(
         *columns, lines["is_mated"], strict=True
@@ -389,51 +393,12 @@ def _pairs_of(lines: pd.DataFrame, source: Path) -> Iterator[StudyPair]:
 def _groups_of_people(grouping: Grouping, pairs: Sequence[StudyPair]) -> dict[str, str]:
     """Return the group of each person who has one."""
     group_of_person = {}
-    for pair, probe, reference in zip(pairs, grouping.probe, grouping.reference, strict=True):
-        if probe >= 0:
-            group_of_person[pair.probe_subject] = grouping.labels[probe]
-        if reference >= 0:
-            group_of_person[pair.reference_subject] = grouping.labels[reference]
+    for pair, *codes in zip(pairs, grouping.probe, grouping.reference, strict=True):
+        people = (pair.probe_subject, pair.reference_subject)
+        for person, code in zip(people, codes, strict=True):
+            if code >= 0:
+                group_of_person[person] = grouping.labels[code]
     return group_of_person
-
-
-def _problems_of_pairs(
-    pairs: Mapping[int, StudyPair], file: SourceTable
-) -> Sequence[Mapping[int, str]]:
-    """Return messages by row, for each kind of problem."""
-    wrong_label: dict[int, str] = {}
-    same_picture: dict[int, str] = {}
-    other_person: dict[int, str] = {}
-    repeated: dict[int, str] = {}
-    missing_file: dict[int, str] = {}
-    row_of_pair: dict[frozenset[str], int] = {}
-    first_use: dict[str, tuple[str, int]] = {}
-    for row, pair in pairs.items():
-        subjects = (pair.probe_subject, pair.reference_subject)
-        if pair.mated is not (pair.probe_subject == pair.reference_subject):
-            pair_kind = "mated" if pair.mated else "non-mated"
-            names = " and ".join(repr(subject[:60]) for subject in subjects)
-            wrong_label[row] = (
-                f"the pair is marked as {pair_kind}, but its people are named {names}"
-            )
-        # One file can have several paths: a/../b.jpg is b.jpg.
-        probe = os.path.normpath(pair.probe)
-        reference = os.path.normpath(pair.reference)
-        row_above = row_of_pair.setdefault(frozenset((probe, reference)), row)
-        if probe == reference:
-            same_picture[row] = "a picture is compared with itself"
-        elif row_above != row:
-            repeated[row] = f"the same two pictures as in {file.place_of(row_above)}"
-        for path, subject in zip((probe, reference), subjects, strict=True):
-            if path not in first_use and not os.path.isfile(path):  # noqa: PTH113 - a null raises in `Path`
-                missing_file[row] = f"there is no file {path[:200]!r}"
-            first_subject, first_row = first_use.setdefault(path, (subject, row))
-            if first_subject != subject:
-                other_person[row] = (
-                    f"{Path(path).name[:100]!r} shows {subject[:60]!r}, but "
-                    f"{first_subject[:60]!r} in {file.place_of(first_row)}"
-                )
-    return wrong_label, same_picture, other_person, repeated, missing_file
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
@@ -479,15 +444,13 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     consequence = "nothing was drawn"
     file, cells = read_one_table(path, row_name="person", example=f"{PERSON},sex")
     columns = [name for name in file.header if name != PERSON]
-    of_header = []
-    if PERSON not in file.header:
+    if PERSON not in file.header or not columns or not all(columns):
         header_names = join_names([repr(name[:60]) for name in file.header])
-        of_header.append(f"the column {PERSON} is missing; the columns are {header_names}")
-    if not any(columns):
-        of_header.append("there is no column of groups")
-    if "" in columns:
-        of_header.append("a column has no name")
-    file.refuse(map(Problem, of_header), so=consequence)
+        problem = Problem(
+            f"the column {PERSON} is missing, or a named column of groups; the columns are "
+            f"{header_names}"
+        )
+        file.refuse([problem], so=consequence)
     persons = words_of(cells[PERSON])
     problems = [*file.problems, *problems_of_empty_cells(persons, PERSON)]
     problems += problems_of_words(persons, PERSON, people.__contains__, "there is no such person")

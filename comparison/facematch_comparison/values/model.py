@@ -13,6 +13,7 @@ they do not match or are not acquired. FAR is the share of non-mated pairs that 
 from __future__ import annotations
 
 import enum
+import html
 import math
 from collections.abc import Mapping
 from datetime import datetime
@@ -613,6 +614,9 @@ class Evaluation:
 
     def __repr__(self) -> str:
         return f"<Evaluation {self.study.name}: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.headline)}</p>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document (``"schema": 0``, ``"kind": "comparison"``), unrounded."""

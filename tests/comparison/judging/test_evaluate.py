@@ -53,6 +53,11 @@ def test_an_evaluation_states_what_was_evaluated():
     assert (size.pairs, size.mated, size.non_mated, size.subjects) == (10, 5, 5, 15)
 
 
+def test_a_notebook_shows_the_headline_without_markup_of_names():
+    evaluation = attrs.evolve(evaluate([TEN_PAIRS]), headline="<b> is better")
+    assert evaluation._repr_html_() == "<p>&lt;b&gt; is better</p>"
+
+
 def test_ten_pairs_of_ten_people_by_hand():
     system = evaluated(TEN_PAIRS, required_fmr=0.25)
     assert (system.kind, system.scale, system.why_not) == ("scores", "fake/v1", None)

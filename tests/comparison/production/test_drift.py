@@ -7,11 +7,19 @@ import attrs
 import numpy as np
 import pytest
 import scipy
-from kit.comparison.logs import simulate_month
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.comparison.logs import simulate_month, table_of
 
 import facematch_core as fm
-from facematch_comparison.production.calls import Selection, table_of
-from facematch_comparison.production.drift import FEWEST_CALLS, Change, Span, measure_drift
+from facematch_comparison.production.calls import Selection
+from facematch_comparison.production.drift import (
+    FEWEST_CALLS,
+    Change,
+    Span,
+    fisher_exact,
+    measure_drift,
+)
 from facematch_comparison.production.drift_sentences import (
     describe_change,
     period_rows,
@@ -230,3 +238,20 @@ def test_document_and_page_have_the_same_headline():
     assert page == drift_html(drift)
     assert drift.headline in page
     assert "person-" not in page
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=60),
+    st.lists(st.booleans(), min_size=1, max_size=60),
+)
+def test_the_exact_test_is_that_of_scipy(before, after):
+    table = [[sum(marks), len(marks) - sum(marks)] for marks in (before, after)]
+    p_value = fisher_exact(np.array(before), np.array(after))
+    assert p_value == pytest.approx(scipy.stats.fisher_exact(table)[1], rel=1e-9)
+
+
+def test_the_exact_test_of_long_logs_is_that_of_scipy():
+    before = np.arange(40_000) < 3_100
+    after = np.arange(90_000) < 7_300
+    expected = scipy.stats.fisher_exact([[3_100, 36_900], [7_300, 82_700]])[1]
+    assert fisher_exact(before, after) == pytest.approx(expected, rel=1e-8)

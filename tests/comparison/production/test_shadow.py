@@ -11,10 +11,10 @@ import attrs
 import numpy as np
 import pytest
 import scipy
-from kit.comparison.logs import START, simulate_month
+from kit.comparison.logs import START, simulate_month, table_of
 
 import facematch_core as fm
-from facematch_comparison.production.calls import Selection, share_of, table_of
+from facematch_comparison.production.calls import Selection, share_of
 from facematch_comparison.production.labels.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.labels.reviewers import agree
 from facematch_comparison.production.page import shadow_html, side_cells

@@ -49,16 +49,32 @@ def test_every_problem_of_the_pairs_is_reported(read, folder):
         "a2.jpg,c1.jpg,0,Cyd,Eve\n"
         "none.jpg,b2.jpg,0,Dan,Bob\n"
     )
-    assert problems_of(read, text) == [
-        "line 2: the pair is marked as mated, but its people are named 'Ada' and 'Bob'",
-        "line 3: the pair is marked as non-mated, but its people are named 'Ada' and 'Ada'",
-        "line 4: a picture is compared with itself",
-        "line 4: 'b1.jpg' shows 'Bob', but 'Ada' in line 3",
-        "line 5: 'b1.jpg' shows 'Bob', but 'Ada' in line 3",
-        "line 5: the same two pictures as in line 3",
-        "line 6: 'a2.jpg' shows 'Cyd', but 'Bob' in line 2",
-        f"line 7: there is no file '{folder / 'none.jpg'}'",
+    expected = [
+        ("line 2: ", "the pair is marked as mated, but its people are named 'Ada' and 'Bob'"),
+        ("line 3: ", "the pair is marked as non-mated, but its people are named 'Ada' and 'Ada'"),
+        ("line 4: ", "the picture 'b1.jpg' is compared with itself"),
+        ("line 4: ", "the picture 'b1.jpg' is of 'Bob', but in line 3 of 'Ada'"),
+        ("line 5: ", "the picture 'b1.jpg' is of 'Bob', but in line 3 of 'Ada'"),
+        ("line 5: ", "the same two pictures as in line 3"),
+        ("line 6: ", "the picture 'a2.jpg' is of 'Cyd', but in line 2 of 'Bob'"),
+        ("line 7: ", "probe is 'none.jpg'; there is no such file"),
     ]
+    for problem, (place, text_of_problem) in zip(problems_of(read, text), expected, strict=True):
+        assert problem.startswith(place + text_of_problem)
+
+
+def test_answers_in_a_file_of_pairs_are_skipped_with_a_note(read, folder):
+    head = f"{HEAD},score,verified,error,latency_s,price,pair"
+    answers = "97.5,maybe,timeout,soon,-1,7"
+    text = f"{head}\na1.jpg,a2.jpg,1,Ada,Ada,{answers}\na1.jpg,b1.jpg,0,Ada,Bob,{answers}\n"
+    notes = []
+    path = folder / "pairs.csv"
+    path.write_text(text)
+    study = read_study(path, note=notes.append)
+    assert study.pairs == read(two_pairs(HEAD)).pairs
+    (note,) = notes
+    for column in ("score", "verified", "error", "latency_s", "price", "pair"):
+        assert f"'{column}'" in note.partition("skipped")[2]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +96,7 @@ def test_a_file_without_pairs_is_rejected_in_one_sentence(read, text, sentence):
 
 def test_a_row_without_a_person_says_nothing_of_the_groups_of_others(read):
     head = f"{HEAD},reference_group_sex\n"
-    text = f"{head}b1.jpg,b2.jpg,1,Bob,Bob,f\na1.jpg,a2.jpg,0,Ada,,m\n"
+    text = f"{head}b1.jpg,c1.jpg,1,Bob,Bob,f\na1.jpg,a2.jpg,0,Ada,,m\n"
     assert problems_of(read, text) == ["line 3: reference_subject is empty"]
 
 

@@ -16,7 +16,7 @@ from kit.fakes import PROBE, REFERENCE, FakeBackend, child_says_yes
 from kit.marks import forks_beside_threads, needs_fork
 
 import facematch_core as fm
-from facematch_core.call_log import LoggedCall, Side, read_call_log
+from facematch_core.call_log import LoggedCall, Side, read_call_columns, read_call_log, tables
 from facematch_core.call_log import log as call_logs
 from facematch_core.call_log.log import MOST_WAITING_ROWS
 from facematch_core.resilience import Budget
@@ -237,6 +237,21 @@ def test_rows_are_read_without_the_key_and_in_a_span_of_time(log, address):
     assert log.rows() == rows
     assert log.rows(since=rows[1].at, until=rows[3].at) == rows[1:3]
     assert read_call_log(address) == rows
+    assert read_call_log(address, rows[2].at) == rows[2:]
+    (part,) = read_call_columns(address, list, rows[1].at, rows[3].at)
+    for name, values in part.items():
+        assert list(values) == [getattr(each, name) for each in rows[1:3]]
+
+
+def test_a_long_log_is_read_by_columns_in_parts(log, address):
+    count = 5000
+    rows = [row(number, at=NOW + dt.timedelta(seconds=number)) for number in range(count)]
+    log.close()
+    with sqlalchemy.create_engine(address).begin() as connection:
+        tables.write(connection, rows)
+    parts = read_call_columns(address, list)
+    assert len(parts) > 1
+    assert [at for part in parts for at in part["at"]] == [each.at for each in rows]
 
 
 def test_a_log_may_share_a_budgets_database(log, address):
@@ -251,7 +266,8 @@ def test_a_log_may_share_a_budgets_database(log, address):
 def test_another_schema_version_is_refused(log, address):
     log.close()
     execute(address, "UPDATE facematch_call_log SET version = 99")
-    for open_log in (read_call_log, lambda where: fm.CallLog(where, key=KEY)):
+    readers = (read_call_log, lambda where: read_call_columns(where, list))
+    for open_log in (*readers, lambda where: fm.CallLog(where, key=KEY)):
         with pytest.raises(fm.ConfigurationError, match="version 99 of"):
             open_log(address)
 
@@ -265,10 +281,12 @@ def test_a_database_without_a_log_is_refused_and_stays_empty(tmp_path):
 def test_damaged_row_is_an_error_without_its_values(log, address):
     log.add(row())
     log.close()
-    execute(address, f"UPDATE facematch_calls SET charged = '{CANARY}'")
-    with pytest.raises(fm.ConfigurationError, match="damaged") as caught:
-        log.rows()
-    assert CANARY not in str(caught.value)
+    for column in ("charged", "at"):
+        execute(address, f"UPDATE facematch_calls SET {column} = '{CANARY}'")
+        for read in (log.rows, lambda: read_call_columns(address, list)):
+            with pytest.raises(fm.ConfigurationError, match="damaged") as caught:
+                read()
+            assert CANARY not in str(caught.value)
 
 
 # Never in the caller's way

@@ -1,6 +1,7 @@
 """Simulated call logs: two systems, people with several calls, impostors, and the truth."""
 
 import datetime as dt
+import enum
 import uuid
 
 import attrs
@@ -8,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 import facematch_core as fm
-from facematch_comparison.production.calls import table_of
+from facematch_comparison.production import calls
 from facematch_core.call_log import LoggedCall, Side
 
 START = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
@@ -71,6 +72,20 @@ class Month:
 
     def table(self, **facts):
         return table_of(self.rows(**facts))
+
+
+def table_of(rows):
+    """The table of a log with these rows."""
+    parts = []
+    for start in range(0, len(rows), 100):
+        part = {}
+        for field in attrs.fields(LoggedCall):
+            values = [getattr(row, field.name) for row in rows[start : start + 100]]
+            part[field.name] = [
+                value.value if isinstance(value, enum.Enum) else value for value in values
+            ]
+        parts.append(part)
+    return calls.table_of(parts)
 
 
 def simulate_month(
