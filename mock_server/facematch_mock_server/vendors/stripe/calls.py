@@ -16,6 +16,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.outgoing import split_url
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
 from . import webhooks
 from .access import (
@@ -81,23 +82,17 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "created[lt]": operator.lt,
     "created[lte]": operator.le,
 }
-#: The parameters of every list.
-PAGE: Mapping[str, ParameterKind] = {
-    **EXPAND,
-    **dict.fromkeys(("ending_before", "limit", "starting_after"), TEXT),
-}
-_PAGE_BY_TIME: Mapping[str, ParameterKind] = {**PAGE, **dict.fromkeys(_COMPARISONS, TEXT)}
-#: The field that each filter compares, and its kind.
-_SESSION_FILTERS: Mapping[str, ParameterKind] = {
+#: The field that each filter of a list compares, and its kind.
+_FILTERS: Mapping[str, ParameterKind] = {
     "client_reference_id": TEXT,
     "related_customer": TEXT,
     "related_customer_account": TEXT,
     "status": ParameterKind((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
 }
-_REPORT_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": TEXT,
-    "type": _TYPE,
-    "verification_session": TEXT,
+_LIST: Mapping[str, ParameterKind] = {
+    **EXPAND,
+    **_FILTERS,
+    **dict.fromkeys((*_COMPARISONS, "ending_before", "limit", "starting_after"), TEXT),
 }
 
 
@@ -139,7 +134,7 @@ def start(call: StripeCall) -> Response:
         callback=return_url,
         is_live=call.is_live,
     )
-    webhooks.announce(call.world, session, event=webhooks.CREATED)
+    announce(call.world, session, event=webhooks.CREATED)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -310,7 +305,7 @@ def redact(call: StripeCall) -> Response:
             return with_identity(stored, fields=fields, redacted_at=redacted_at)
 
         session = call.world.sessions.change(session.id, remove_data) or session
-        webhooks.announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
+        announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -319,67 +314,35 @@ def redact(call: StripeCall) -> Response:
 
 def list_sessions(call: StripeCall) -> Response:
     """List the sessions of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE_BY_TIME, **_SESSION_FILTERS})
+    sent = call.read_parameters(_LIST)
     sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
     shown = [show_session(session, call.now) for session in sessions]
-    found = _select(call, shown, sent, _SESSION_FILTERS)
+    found = _select(call, shown, sent)
     page = _cut_page(call, found, sent)
     ids = [each["id"] for each in page]
     # Only the sessions of the page get new links.
     data = [_show(call, session) for session in sessions if session.id in ids]
-    return _answer_page(call, data, has_more=len(found) > len(page))
-
-
-def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
-    """Return the reports of the key's mode, newest first."""
-    reports = []
-    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
-        for report in identity_of(session).reports:
-            reports.append(show_report(session, report, call.expands_for(report.created_at)))
-    reports.sort(key=lambda shown: int(shown["created"]))
-    return reports[::-1]
-
-
-def list_reports(call: StripeCall) -> Response:
-    """List the reports of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE_BY_TIME, **_REPORT_FILTERS})
-    return answer_list(call, _all_reports(call), sent, _REPORT_FILTERS)
-
-
-def read_report(call: StripeCall) -> Response:
-    """Return a report."""
-    call.read_parameters(EXPAND)
-    report_id = call.path_value
-    for report in _all_reports(call):
-        if report["id"] == report_id:
-            # A report has a selfie only if require_matching_selfie asked for it: verified without
-            # one compared no face. There is no score. (docs.stripe.com/identity/selfie)
-            return call.answer("report.answer", report)
-    return call.refuse("session.unknown", name=report_id)
-
-
-def answer_list(
-    call: StripeCall,
-    objects: Sequence[dict[str, Any]],
-    sent: Parameters,
-    filters: Mapping[str, ParameterKind],
-) -> Response:
-    """Return the page of objects that the cursor, the limit and the filters choose."""
-    found = _select(call, objects, sent, filters)
-    page = _cut_page(call, found, sent)
-    return _answer_page(call, page, has_more=len(found) > len(page))
-
-
-def _answer_page(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
+    has_more = len(found) > len(page)
     body = {"object": "list", "data": data, "has_more": has_more, "url": call.request.path}
     return call.answer("list.answer", body)
 
 
+def read_report(call: StripeCall) -> Response:
+    """Return a report of the key's mode."""
+    call.read_parameters(EXPAND)
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
+        for report in identity_of(session).reports:
+            if report.id == call.path_value:
+                # A report has a selfie only if require_matching_selfie asked for it: verified
+                # without one compared no face. There is no
+                # score. (docs.stripe.com/identity/selfie)
+                expands = call.expands_for(report.created_at)
+                return call.answer("report.answer", show_report(session, report, expands))
+    return call.refuse("session.unknown", name=call.path_value)
+
+
 def _select(
-    call: StripeCall,
-    objects: Sequence[dict[str, Any]],
-    sent: Parameters,
-    filters: Mapping[str, ParameterKind],
+    call: StripeCall, objects: Sequence[dict[str, Any]], sent: Parameters
 ) -> Sequence[dict[str, Any]]:
     """Return the objects on the side of the cursor that fit the filters."""
     ids = [shown["id"] for shown in objects]
@@ -394,7 +357,7 @@ def _select(
         objects = objects[ids.index(sent["starting_after"]) + 1 :]
     if "ending_before" in sent:
         objects = objects[: ids.index(sent["ending_before"])]
-    for name in filters:
+    for name in _FILTERS:
         if name in sent:
             objects = [shown for shown in objects if shown[name] == sent[name]]
     for name, fits in _COMPARISONS.items():
