@@ -18,7 +18,6 @@ from vendors.persona import (
     nth,
     persona_request,
     reading,
-    simulating,
     starting,
     starting_with,
 )
@@ -253,11 +252,6 @@ def test_verifications_are_included_only_if_asked_for(engine, people):
     # A selfie passes with a failed check that is not required.
     assert selfie["attributes"]["status"] == "passed"
     assert statuses["selfie_glare_detection"] == "failed"
-    for kind, shown in (("selfies", selfie), ("government-ids", document)):
-        alone = ask(engine, persona_request(f"/api/v1/verification/{kind}/{shown['id']}"))
-        assert alone.json()["data"] == shown
-    wrong = persona_request(f"/api/v1/verification/selfies/{document['id']}")
-    assert ask(engine, wrong).status == 404
 
 
 def test_list_is_newest_first_in_pages_and_filtered(engine):
@@ -532,59 +526,6 @@ def test_decision_may_be_changed_but_not_reviewed(engine):
     assert attributes_of(act(engine, "/decline"))["status"] == "declined"
     assert act(engine, "/print").status == 404
     assert ask(engine, about(1, method="PUT")).status == 404
-
-
-# The sandbox
-
-
-def test_simulated_actions_set_the_status_and_make_verifications(engine, control):
-    ask(engine, starting(key=SANDBOX))
-    names = ("start_inquiry", "create_passed_verification", "complete_inquiry", "approve_inquiry")
-    ask(engine, simulating(1, "create_passed_verification", template="vtmpl_GovernmentId"))
-    answer = ask(engine, simulating(1, *names))
-    assert attributes_of(answer)["status"] == "approved"
-    body = ask(engine, reading(1, key=SANDBOX)).json()
-    document, selfie = body["included"]
-    assert document["type"] == "verification/government-id"
-    assert statuses_of(selfie)["selfie_id_comparison"] == "passed"
-    for name in ("started-at", "completed-at", "decisioned-at"):
-        assert body["data"]["attributes"][name]
-    assert control.charges() == ()
-
-
-def test_simulated_failure_fails_the_checks_of_the_face(engine):
-    ask(engine, starting(key=SANDBOX))
-    ask(engine, simulating(1, "create_failed_verification", "fail_inquiry"))
-    body = ask(engine, reading(1, key=SANDBOX)).json()
-    (selfie,) = body["included"]
-    statuses = statuses_of(selfie)
-    assert statuses["selfie_id_comparison"] == statuses["selfie_liveness_detection"] == "failed"
-    assert body["data"]["attributes"]["status"] == "failed"
-
-
-@pytest.mark.parametrize(
-    "meta",
-    [
-        {},
-        {"simulate-actions": "approve_inquiry"},
-        {"simulate-actions": [{"type": "start_inquiry"}, {"type": "forget_inquiry"}]},
-        {"simulate-actions": [{"type": "create_passed_verification"}]},
-        {"simulate-actions": [{"type": "create_passed_verification", "data": {}}]},
-        {"simulate-actions": ["start_inquiry"]},
-    ],
-)
-def test_unknown_action_is_refused_before_any_is_performed(engine, meta):
-    ask(engine, starting(key=SANDBOX))
-    step = about(1, "/perform-simulate-actions", {"meta": meta}, key=SANDBOX)
-    assert ask(engine, step).status == 400
-    assert attributes_of(ask(engine, about(1, key=SANDBOX)))["status"] == "created"
-
-
-def test_live_inquiry_is_not_simulated(engine):
-    ask(engine, starting())
-    refused = ask(engine, simulating(1, "approve_inquiry", key=LIVE))
-    assert (refused.status, error_of(refused)[0]) == (403, "Forbidden")
-    assert shown(engine)["status"] == "created"
 
 
 # Redaction
