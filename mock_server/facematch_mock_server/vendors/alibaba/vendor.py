@@ -114,8 +114,11 @@ class Alibaba(ActionPairVendor):
         "GenRealPersonVerificationToken",
         "GenerateHumanAnimeStyle",
         "GenerateHumanSketchStyle",
+        "GetFaceEntity",
         "GetRealPersonVerificationResult",
         "LiquifyFace",
+        "ListFaceDbs",
+        "ListFaceEntities",
         "MergeImageFace",
         "MonitorExamination",
         "PedestrianDetectAttribute",
@@ -125,6 +128,7 @@ class Alibaba(ActionPairVendor):
         "RecognizeFace",
         "RecognizePublicFace",
         "RetouchSkin",
+        "UpdateFaceEntity",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 
