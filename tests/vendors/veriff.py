@@ -200,7 +200,6 @@ def scenarios():
         at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
         at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
         at_session(5, "GET", "/decision/fullauto?version=1.0.0"),
-        at_session(5, "GET", "/person"),
         listing(5),
         downloading(5),
         download(UNKNOWN),
