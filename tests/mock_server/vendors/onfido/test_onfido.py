@@ -282,9 +282,6 @@ def test_deleted_applicant_and_its_runs_are_gone(engine, people, run_id):
     assert on_its_applicant()(engine).status == 410
     assert on_newest()(engine).status == 404
     assert engine.handle(ask(RUNS)).json() == []
-    assert engine.handle(ask(APPLICANTS)).json() == {"applicants": []}
-    deleted = engine.handle(ask(APPLICANTS, include_deleted="true")).json()
-    assert len(deleted["applicants"]) == 1
 
 
 def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, people, run_id):
@@ -293,12 +290,6 @@ def test_open_run_of_a_deleted_applicant_is_abandoned_without_a_webhook(engine, 
     with pytest.raises(ValueError, match="abandoned"):
         people.finish(run_id)
     assert carry(engine) == []
-
-
-def test_applicant_can_be_changed(engine, run_id):
-    changed = on_its_applicant("", {"last_name": "Other"}, method="PUT")(engine).json()
-    assert (changed["first_name"], changed["last_name"]) == ("Unnamed", "Other")
-    assert on_its_applicant()(engine).json() == changed
 
 
 @pytest.mark.parametrize("header", [None, "Token token=nobody", "Bearer nobody", "nobody"])
@@ -321,7 +312,6 @@ def test_token_of_the_other_environment_sees_neither_applicants_nor_runs(engine,
     people.finish(run_id)
     assert on_newest(token=SANDBOX_TOKEN)(engine).status == 404
     assert engine.handle(ask(RUNS, token=SANDBOX_TOKEN)).json() == []
-    assert engine.handle(ask(APPLICANTS, token=SANDBOX_TOKEN)).json() == {"applicants": []}
     applicant_id = engine.world.sessions.all()[-1].internal_id
     assert start(engine, token=SANDBOX_TOKEN, applicant_id=applicant_id).status == 422
     assert engine.handle(sdk_token(applicant_id, token=SANDBOX_TOKEN)).status == 422
