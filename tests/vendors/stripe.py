@@ -189,7 +189,6 @@ def scenarios():
         about(9),
         reading(1),
         about(1, key=TEST),
-        about(1, form={"metadata[a]": "b", "metadata[c]": ""}),
         mock_sessions.acting(1, "fail_attempt"),
         mock_sessions.acting(1, "card", card="p2", document="p1"),
         reading(1, "last_verification_report"),

@@ -47,7 +47,7 @@ def read():
         operations.append(
             Operation(method="GET", path=f"{path}/{{id}}", answers={"200": ref(name)})
         )
-    for suffix in ("", "/{id}", "/{id}/cancel", "/{id}/redact"):
+    for suffix in ("", "/{id}/cancel", "/{id}/redact"):
         path = f"{SESSIONS}{suffix}"
         operations.append(
             Operation(method="POST", path=path, answers={"200": ref(session.__name__)})

@@ -215,15 +215,12 @@ class StripeCall(Call):
             self.hint = f"only a restricted key, rk_..., can expand {names}, for 48 hours"
         return frozenset(fields)
 
-    def merge_metadata(self, stored: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
-        """Return metadata with what was sent; an empty text removes its key.
-
-        Refuse the call if they have too many keys then.
-        """
-        merged = {name: text for name, text in {**stored, **sent}.items() if text != ""}
-        if len(merged) > self.claims["metadata.max_keys"]:
+    def kept_metadata(self, sent: Mapping[str, str]) -> dict[str, str]:
+        """Return the metadata without empty texts; refuse the call if they have too many keys."""
+        metadata = {name: text for name, text in sent.items() if text != ""}
+        if len(metadata) > self.claims["metadata.max_keys"]:
             self.refuse("metadata.refused", "metadata.max_keys")
-        return merged
+        return metadata
 
     def refuse_state(self, state: str) -> NoReturn:
         """Refuse the call because of the session's state."""

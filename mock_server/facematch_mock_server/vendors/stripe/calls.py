@@ -6,8 +6,7 @@ Source of the paths and parameters: Stripe's client stripe 16.1.0 for Python, `s
 from __future__ import annotations
 
 import datetime as dt
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -35,7 +34,6 @@ from .wire import (
     CANCELED,
     PROCESSING,
     REQUIRES_INPUT,
-    VERIFIED,
     Identity,
     identity_of,
     show_report,
@@ -44,8 +42,16 @@ from .wire import (
 )
 
 _TYPE = ParameterKind(("document", "id_number"))
-_CHANGE: Mapping[str, ParameterKind] = {
+#: Parameters of a start that answers show as they were sent.
+_SHOWN = (
+    "client_reference_id",
+    "related_customer",
+    "related_customer_account",
+    "verification_flow",
+)
+_START: Mapping[str, ParameterKind] = {
     **EXPAND,
+    **dict.fromkeys(_SHOWN, TEXT),
     "metadata": METADATA,
     "options": EMPTIED,
     "options[document]": EMPTIED,
@@ -59,41 +65,17 @@ _CHANGE: Mapping[str, ParameterKind] = {
     "provided_details[email]": TEXT,
     "provided_details[phone]": TEXT,
     "type": _TYPE,
-}
-#: Parameters of a start that answers show as they were sent.
-_SHOWN = (
-    "client_reference_id",
-    "related_customer",
-    "related_customer_account",
-    "verification_flow",
-)
-_START: Mapping[str, ParameterKind] = {
-    **_CHANGE,
-    **dict.fromkeys(_SHOWN, TEXT),
     "related_person[account]": TEXT,
     "related_person[person]": TEXT,
     "return_url": TEXT,
 }
-#: How a time is compared with that of a parameter.
-_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "created": operator.eq,
-    "created[gt]": operator.gt,
-    "created[gte]": operator.ge,
-    "created[lt]": operator.lt,
-    "created[lte]": operator.le,
-}
-#: The field that each filter of a list compares, and its kind.
-_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": TEXT,
-    "related_customer": TEXT,
-    "related_customer_account": TEXT,
-    "status": ParameterKind((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
-}
-_LIST: Mapping[str, ParameterKind] = {
-    **EXPAND,
-    **_FILTERS,
-    **dict.fromkeys((*_COMPARISONS, "ending_before", "limit", "starting_after"), TEXT),
-}
+#: Filters of Stripe's that no known program sends.
+_IGNORED = (
+    *("created", "created[gt]", "created[gte]", "created[lt]", "created[lte]"),
+    *("related_customer", "related_customer_account", "status"),
+)
+_PAGE = ("client_reference_id", "ending_before", "limit", "starting_after")
+_LIST: Mapping[str, ParameterKind] = {**EXPAND, **dict.fromkeys((*_PAGE, *_IGNORED), TEXT)}
 
 
 def start(call: StripeCall) -> Response:
@@ -126,7 +108,7 @@ def start(call: StripeCall) -> Response:
         call.claims["session.link_s"],
         {
             "status": REQUIRES_INPUT,
-            "metadata": call.merge_metadata({}, sent.get("metadata", {})),
+            "metadata": call.kept_metadata(sent.get("metadata", {})),
             "result": {"identity": identity},
         },
         session_id=new_id("vs", call.world.ids.uuid()),
@@ -213,60 +195,20 @@ def read(call: StripeCall) -> Response:
     return call.answer("session.answer", _show(call, call.find_session()))
 
 
-def change(call: StripeCall) -> Response:
-    """Change the metadata, the options, the details or the type of an open session."""
-    sent = call.read_parameters(_CHANGE)
-    session = _find_open(call)
-
-    def apply(stored: Session) -> Session:
-        """Return a session with the parameters that were sent.
-
-        Options of another type are read anew.
-        """
-        identity = identity_of(stored)
-        if "metadata" in sent:
-            metadata = {}
-            # Empty metadata remove all.
-            if sent["metadata"]:
-                metadata = call.merge_metadata(stored.metadata_or_empty, sent["metadata"])
-            stored = attrs.evolve(stored, metadata=metadata)
-        fields = dict(identity.fields)
-        if any(name.startswith("provided_details") for name in sent):
-            fields["provided_details"] = fields_of(sent, "provided_details") or None
-        kind = sent.get("type", identity.type)
-        options = identity.options
-        if kind != identity.type or any(name.startswith("options") for name in sent):
-            options = _read_options(sent, kind)
-        return with_identity(stored, type=kind, options=options, fields=fields)
-
-    changed = call.world.sessions.change(session.id, apply) or session
-    # A session that requires input can be changed; an empty value removes a key of its metadata.
-    # Options replace the former ones, which is ours. (Stripe's client stripe 16.1.0 for Python:
-    # stripe/identity, stripe/params)
-    return call.answer("session.answer", _show(call, changed))
-
-
-def _find_open(call: StripeCall) -> Session:
-    """Return the session in the path; refuse the call if it does not require input."""
-    session = call.find_session()
-    if identity_of(session).redacted_at is not None:
-        call.refuse_state("redacted")
-    if session.status != REQUIRES_INPUT:
-        call.refuse_state(session.status)
-    return session
-
-
 def cancel(call: StripeCall) -> Response:
     """Cancel an open session."""
     call.read_parameters(EXPAND)
-    session = _cancel(call, _find_open(call))
+    session = call.find_session()
+    if identity_of(session).redacted_at is not None:
+        call.refuse_state("redacted")
+    session = _cancel(call, session)
     # A session can be canceled only while it requires input, and not again. (Stripe's client stripe
     # 16.1.0 for Python: stripe/identity, stripe/params)
     return call.answer("session.answer", _show(call, session))
 
 
 def _cancel(call: StripeCall, session: Session) -> Session:
-    """Cancel a session; refuse the call if the person has submitted it in the meantime."""
+    """Cancel a session; refuse the call if it does not require input, or no longer."""
     is_canceled_now = False
 
     def apply(stored: Session) -> Session:
@@ -315,6 +257,9 @@ def redact(call: StripeCall) -> Response:
 def list_sessions(call: StripeCall) -> Response:
     """List the sessions of the key's mode, newest first."""
     sent = call.read_parameters(_LIST)
+    ignored = [name for name in _IGNORED if name in sent]
+    if ignored:
+        call.hint = f"this mock does not filter by {', '.join(ignored)}"
     sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
     shown = [show_session(session, call.now) for session in sessions]
     found = _select(call, shown, sent)
@@ -344,7 +289,7 @@ def read_report(call: StripeCall) -> Response:
 def _select(
     call: StripeCall, objects: Sequence[dict[str, Any]], sent: Parameters
 ) -> Sequence[dict[str, Any]]:
-    """Return the objects on the side of the cursor that fit the filters."""
+    """Return the objects on the side of the cursor that have the reference of the call."""
     ids = [shown["id"] for shown in objects]
     cursors = [name for name in ("starting_after", "ending_before") if name in sent]
     for cursor in cursors:
@@ -352,19 +297,13 @@ def _select(
             call.refuse("list.cursor", name=cursor, cursor=sent[cursor])
     if len(cursors) > 1:
         call.refuse("list.cursors")
-    # The cursor is a place among all objects, so that it need not fit the filters.
+    # The cursor is a place among all objects, so that it need not have the reference.
     if "starting_after" in sent:
         objects = objects[ids.index(sent["starting_after"]) + 1 :]
     if "ending_before" in sent:
         objects = objects[: ids.index(sent["ending_before"])]
-    for name in _FILTERS:
-        if name in sent:
-            objects = [shown for shown in objects if shown[name] == sent[name]]
-    for name, fits in _COMPARISONS.items():
-        if name in sent:
-            seconds = call.read_number(name, sent[name])
-            objects = [shown for shown in objects if fits(shown["created"], seconds)]
-    return objects
+    reference = sent.get("client_reference_id")
+    return [each for each in objects if reference in (None, each["client_reference_id"])]
 
 
 def _cut_page(

@@ -82,6 +82,7 @@ class Stripe(base.ListingVendor):
     not_imitated = NotImitated(
         "docs/vendors/stripe.md",
         *(f"{path}/*" for path in _OTHER_PATHS),
+        f"POST {_SESSIONS}/{{id}}",
         f"GET {_REPORTS}",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
@@ -99,11 +100,7 @@ class Stripe(base.ListingVendor):
             {"POST": calls.start, "GET": calls.list_sessions},
             operation="session_start",
         ),
-        _route(
-            f"{_SESSIONS}/{{word}}",
-            {"GET": calls.read, "POST": calls.change},
-            operation="session_read",
-        ),
+        _route(f"{_SESSIONS}/{{word}}", {"GET": calls.read}, operation="session_read"),
         _route(f"{_SESSIONS}/{{word}}/cancel", {"POST": calls.cancel}),
         _route(f"{_SESSIONS}/{{word}}/redact", {"POST": calls.redact}),
         _route(f"{_REPORTS}/{{word}}", {"GET": calls.read_report}),
