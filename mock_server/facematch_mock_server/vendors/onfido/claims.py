@@ -57,7 +57,7 @@ CLAIMS = table(
     row("applicant.gone", _error(410, "applicant_deleted", "This applicant has been deleted"), OURS, "A deleted applicant gets 410; status, type and message are not confirmed. Its workflow runs get 404, and one that its person has not finished is abandoned."),
     row("run.created", Reply(201), SPEC, "POST /workflow_runs needs applicant_id and workflow_id. tags (at most 30, of 1 to 128 characters), customer_user_id (at most 256), custom_data and link are optional."),
     row("run.shown", Reply(200), SPEC, "A run is shown as it was created, with its current status, output and reasons. It does not tell its environment. updated_at is the time of its last status."),
-    row("run.listed", Reply(200), SPEC, "Runs are listed as an array, filtered by tags, status (a list with commas), applicant_id, created_at_gt and created_at_lt, in pages from 1."),
+    row("run.listed", Reply(200), SPEC, "Runs are listed as an array, filtered by tags, in pages from 1; other filters are not read (ours)."),
     row("session.match_from", 50, OURS, "Faces match from a score of 50: Onfido publishes no threshold."),
     LIVE_FROM,
     row("session.attempts", 3, OURS, "The third failed attempt declines a run. Onfido retries inside the workflow, in the same run."),

@@ -72,7 +72,7 @@ CLAIMS = table(
     row("document.shown", Reply(200), API, "A government ID that was checked is a document: its values, and its front as a file. The file's name and url are made up; its size is that of the picture."),
     row("inquiry.created", Reply(201), API, "A new inquiry is returned with the session token, the one-time link and its short form, each null unless asked for."),
     row("inquiry.shown", Reply(200), API, "An inquiry has its attributes and relationships; `included` has the verifications if include=verifications asks for them."),
-    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages: page[after] names an inquiry. links.prev is null, and page[before] is not read, which is ours. A filter has a list with commas, but for the note and the times."),
+    row("inquiry.listed", Reply(200), API, "Inquiries are listed newest first, in pages: page[after] names an inquiry. links.prev is null, and page[before] is not read, which is ours. Of the filters, those of the note and of reference ids, with commas, are read (ours)."),
     _error("list.filter", 400, "Bad Request", OURS, "The note must be the only filter; the refusal is not documented.", details="filter[note] must be the only filter"),
     _error("list.unknown", 400, "Bad Request", API, "The names in page and filter are closed; the text is ours.", details="{name} is not permitted"),
     row("list.size", 10, PAGES, "A page has 10 inquiries, unless page[size] says otherwise, from 1 to 100. That another number becomes the nearest of them is ours."),

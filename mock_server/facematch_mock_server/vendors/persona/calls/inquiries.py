@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -226,19 +226,19 @@ def read(call: PersonaCall) -> Response:
 
 
 _NOTE = "filter[note]"
-_FROM = "filter[created-at-start]"
-_TO = "filter[created-at-end]"
-#: The text of an inquiry that each filter with a list of texts compares.
-_FILTERED_TEXTS: Mapping[str, Callable[[Session], str | None]] = {
-    "filter[account-id]": lambda session: inquiry_of(session).account_id,
-    "filter[inquiry-id]": lambda session: session.id,
-    "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
-    "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
-    "filter[status]": lambda session: session.status,
-    "filter[template-id]": lambda session: inquiry_of(session).template_id,
-}
-_PAGE_NAMES = ("page[after]", "page[before]", "page[size]")
-_LIST_NAMES = frozenset({_NOTE, _FROM, _TO, *_FILTERED_TEXTS, *_PAGE_NAMES})
+_REFERENCE = "filter[reference-id]"
+#: What Persona has besides, and no known program sends.
+_IGNORED = frozenset({
+    "filter[account-id]",
+    "filter[created-at-end]",
+    "filter[created-at-start]",
+    "filter[inquiry-id]",
+    "filter[inquiry-template-id]",
+    "filter[status]",
+    "filter[template-id]",
+    "page[before]",
+})  # fmt: skip
+_LIST_NAMES = _IGNORED | {_NOTE, _REFERENCE, "page[after]", "page[size]"}
 
 
 def _read_filters(call: PersonaCall) -> dict[str, str]:
@@ -252,42 +252,23 @@ def _read_filters(call: PersonaCall) -> dict[str, str]:
             filters[name] = text
     if _NOTE in filters and len(filters) > 1:
         call.refuse("list.filter")
-    if "page[before]" in call.query:
-        call.hint = "this mock ignores page[before]"
+    ignored = sorted(_IGNORED.intersection(call.query))
+    if ignored:
+        call.hint = f"this mock ignores {', '.join(ignored)}"
     return filters
-
-
-def _fits(session: Session, filters: Mapping[str, str]) -> bool:
-    """Return whether an inquiry has the note of the filters, and one of the texts of each list."""
-    if _NOTE in filters and inquiry_of(session).note != filters[_NOTE]:
-        return False
-    for name, text_of in _FILTERED_TEXTS.items():
-        if name in filters and text_of(session) not in filters[name].split(","):
-            return False
-    return True
-
-
-def _read_time(call: PersonaCall, name: str, text: str) -> dt.datetime:
-    """Return the time of a filter; refuse another text."""
-    try:
-        time = dt.datetime.fromisoformat(text)
-    except ValueError:
-        call.refuse("body.wrong", name=name, kind="a date-time")
-    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 def list_inquiries(call: PersonaCall) -> Response:
     """List the inquiries of the key's environment, newest first."""
     filters = _read_filters(call)
-    earliest, latest = (
-        _read_time(call, name, filters[name]) if name in filters else None for name in (_FROM, _TO)
-    )
+    note = filters.get(_NOTE)
+    references = filters[_REFERENCE].split(",") if _REFERENCE in filters else None
     found = []
     for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
         session = hosted.expire_if_due(call.world, stored)
-        is_late_enough = earliest is None or session.created_at >= earliest
-        is_early_enough = latest is None or session.created_at <= latest
-        if is_late_enough and is_early_enough and _fits(session, filters):
+        inquiry = inquiry_of(session)
+        has_reference = references is None or inquiry.reference_id in references
+        if note in (None, inquiry.note) and has_reference:
             found.append(session)
     return answer_page(call, found, filters)
 
