@@ -27,7 +27,6 @@ DELETION = documented("devdocs.veriff.com, API reference: delete session, 2026-0
 WEBHOOKS = documented("devdocs.veriff.com, decision and event webhooks", READ)
 FULL_AUTO = documented("devdocs.veriff.com, Essential plan and Full Auto", READ)
 HELP = documented("help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
-FAQ = documented("devdocs.veriff.com, General FAQ", "2026-11-30")
 JS_SDK = observed("@veriff/js-sdk 2.0.0, lib/veriff.js", "2026-11-29")
 #: The error body of a case whose code is not documented.
 _NO_CODE = "The code of this error is not documented, so the body has none."

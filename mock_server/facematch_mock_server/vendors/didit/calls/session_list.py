@@ -6,9 +6,9 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import attrs
@@ -25,8 +25,6 @@ from facematch_mock_server.vendors.didit.wire import (
 )
 from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_url
 from facematch_mock_server.world.sessions import Session
-
-T = TypeVar("T")
 
 #: The number of sessions on a page without ``limit``.
 _PAGE_SIZE = 50
@@ -46,26 +44,19 @@ def list_sessions(call: DiditCall) -> Response:
         if environment_of(session) == environment and filters.accepts(session):
             matches.append(session)
     matches.reverse()
-    return answer_page(call, matches, _make_row)
-
-
-def answer_page(
-    call: DiditCall, items: Sequence[T], make_row: Callable[[DiditCall, T], dict[str, Any]]
-) -> Response:
-    """Return the page of these items that the query names."""
     # A page has 50 rows; limit and offset select pages. (Didit OpenAPI, 2026-07-18)
     size = _read_number(call.query.get("limit"), default=_PAGE_SIZE)
     start = _read_number(call.query.get("offset"), default=0)
     next_url = previous_url = None
-    if start + size < len(items):
+    if start + size < len(matches):
         next_url = _page_url(call, size=size, start=start + size)
     if start > 0:
         previous_url = _page_url(call, size=size, start=start - size)
     page_body = {
-        "count": len(items),
+        "count": len(matches),
         "next": next_url,
         "previous": previous_url,
-        "results": [make_row(call, item) for item in items[start : start + size]],
+        "results": [_make_row(call, each) for each in matches[start : start + size]],
     }
     return call.answer("list.answer", page_body)
 
