@@ -156,8 +156,6 @@ def check_liveness(client, image, **fields):
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
-        compare_request(token="of-a-temporary-key"),
-        compare_request(scene(faces=2)),
         liveness_request(),
         liveness_request(scene(faces=0)),
         liveness_request(region=None),
