@@ -37,7 +37,7 @@ from kit.fakes import FakeBackend
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
 
-pytest_plugins = ["kit.definitions.judge", "kit.limits", "kit.seconds"]
+pytest_plugins = ["kit.definitions.judge", "kit.limits", "kit.slow"]
 
 # `facematch doctor` reads the metadata of every installed package, which takes a third of a second.
 importlib.metadata.packages_distributions = functools.cache(
