@@ -47,7 +47,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-of test-fast goldens test-slow test-all test-core test-pythons schemas test-system test-web test-slips test-lowest test-newest compare-deepface test-wheel test-long coverage lint types docs dist rehearse lock format clean
+.PHONY: help demo test test-of goldens test-slow test-all test-core test-pythons schemas test-system test-web test-slips test-lowest test-newest compare-deepface test-wheel test-long coverage lint types docs dist rehearse lock format clean
 
 # The other targets, without ##, are CI's.
 help:  ## show this list
@@ -57,7 +57,7 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite: some seven minutes on two cores (no system package needed)
+test: $(VENV)/.dev  ## the test suite: some four minutes on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 # FILES: some files; without them, what differs from the last commit.
@@ -65,9 +65,6 @@ test-of: $(VENV)/.dev  ## the tests about FILES="...", or about what you changed
 	@mkdir -p .cache
 	@$(BIN)/python tests/kit/tests_of.py $(FILES) > .cache/tests-of.txt
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "not slow and not long and not system" @.cache/tests-of.txt
-
-test-fast: $(VENV)/.dev  ## the tests without the slowest ones, which take half of the time
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) --fast
 
 goldens: $(VENV)/.dev  ## write what a change made different: the golden files of tests, tables and output in the pages
 	@UPDATE=1 UPDATE_DOCS=1 $(PYTEST) $(BRIEF) -m "not slow and not long and not system" $(GOLDENS)

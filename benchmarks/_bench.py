@@ -1,4 +1,4 @@
-"""Shared helpers of the benchmarks: server processes, headings, targets and counts of bytecodes."""
+"""Shared helpers of the benchmarks: server processes, targets and counts of bytecodes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,11 @@ HERE = Path(__file__).parent
 #: The checkout; files below it count as facematch.
 ROOT = HERE.parent
 
-missed: list[str] = []
 
-
-def verdict(what: str, value: float, *, least: float | None = None, most: float = 0) -> None:
-    """Print whether a target was met; record missed targets."""
-    met, limit = (value <= most, f"at most {most:g}")
-    if least is not None:
-        met, limit = (value >= least, f"at least {least:g}")
-    print(f"  -> {what}: {value:.3g}, wanted {limit}: {'met' if met else 'MISSED'}")
-    if not met:
-        missed.append(f"{what}: {value:.3g}, wanted {limit}")
-
-
-def heading(text: str) -> None:
-    """Print a heading with the load of the machine."""
-    print(f"\n{text}   [load {os.getloadavg()[0]:.1f}]", flush=True)
+def verdict(what: str, value: float, *, most: float) -> None:
+    """Print whether a target was met."""
+    is_met = value <= most
+    print(f"  -> {what}: {value:.3g}, wanted at most {most:g}: {'met' if is_met else 'MISSED'}")
 
 
 @contextlib.contextmanager
@@ -49,17 +38,6 @@ def process(command: Sequence[str]) -> Iterator[int]:
             yield int(match[1])
         finally:
             server.kill()
-
-
-def begin() -> None:
-    """Disable proxies and print the load of the machine."""
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; client and server want one each")
-
-
-def end() -> None:
-    """Print the missed targets."""
-    print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
 
 
 def restart_without_chance() -> None:

@@ -21,6 +21,8 @@ import argparse
 import contextlib
 import functools
 import http.client
+import io
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,7 +32,8 @@ from typing import Any
 import attrs
 import requests
 from _bench import HERE, count, print_files, process, restart_without_chance, verdict
-from _mock_client import form, make_picture
+from PIL import Image as Picture
+from PIL.Image import Resampling
 
 from facematch_core import FaceVerifier, Image
 from facematch_core.backend import MatchRequest
@@ -42,6 +45,15 @@ KEY = "mock-live-key"
 WARM = 4
 #: The most bytecodes per variant, as a multiple of bare requests.
 MOST = {"image": 0.9, "bytes": 1.15, "policies": 1.24}
+
+#: As long as the boundaries of urllib3.
+_BOUNDARY = "b8f1c0ffee5d4a3b9c2d7e6f50a1b2c3"
+_MOCK = """
+import sys
+from facematch_mock_server import MockServer
+print(MockServer().start().port, flush=True)
+sys.stdin.read()
+"""
 
 Pair = tuple[Image, Image]
 Files = list[tuple[bytes, bytes]]
@@ -92,9 +104,26 @@ class Client:
         return self.ours(FaceVerifier(self.backend(), policies=policies, deadline_s=60))
 
 
+def make_picture(seed: int) -> bytes:
+    """Return a JPEG of exactly 20 KB: smooth noise, always the same, and a comment."""
+    noise = random.Random(seed).randbytes(3 * 80 * 60)
+    picture = Picture.frombytes("RGB", (80, 60), noise).resize((320, 240), Resampling.BICUBIC)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=56)
+    jpeg = file.getvalue()
+    rest = 20_000 - len(jpeg) - 4
+    return jpeg[:2] + b"\xff\xfe" + (rest + 2).to_bytes(2, "big") + bytes(rest) + jpeg[2:]
+
+
 def recorded(port: int, pair: Pair) -> bytes:
     """Return the mock's complete response."""
-    content_type, body = form((pair[0].prepared().data, pair[1].prepared().data))
+    body = b""
+    for name, picture in zip(("user_image", "ref_image"), pair, strict=True):
+        head = f'Content-Disposition: form-data; name="{name}"; filename="{name}.jpg"'
+        body += f"--{_BOUNDARY}\r\n{head}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+        body += picture.prepared().data + b"\r\n"
+    body += f"--{_BOUNDARY}--\r\n".encode()
+    content_type = f"multipart/form-data; boundary={_BOUNDARY}"
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
         headers = {"x-api-key": KEY, "Content-Type": content_type}
         connection.request("POST", "/v3/face-match/", body, headers)
@@ -111,7 +140,7 @@ def fresh(files: Files) -> list[Pair]:
 @contextlib.contextmanager
 def server(folder: Path, pair: Pair) -> Iterator[int]:
     """Start the server that replays the mock's response; return its port."""
-    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours"]) as mock:
+    with process([sys.executable, "-c", _MOCK]) as mock:
         (folder / "answer").write_bytes(recorded(mock, pair))
     command = [sys.executable, str(HERE / "_canned_server.py"), str(folder / "answer")]
     with process(command) as port:
@@ -124,7 +153,7 @@ def main() -> None:
     parser.add_argument("--rooms", action="store_true", help="print the share of each file, too")
     options = parser.parse_args()
     restart_without_chance()
-    files = make_picture(0, 20), make_picture(1, 20)
+    files = make_picture(0), make_picture(1)
     first_pair = fresh([files])[0]
     with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first_pair) as port:
         client, ready = Client(port), (first_pair[0].prepared(), first_pair[1].prepared())

@@ -39,7 +39,7 @@ from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
 from facematch_core.testing.bench import Bench
 
-pytest_plugins = ["kit.definitions.judge", "kit.limits", "kit.seconds"]
+pytest_plugins = ["kit.definitions.judge", "kit.limits", "kit.slow"]
 
 # `facematch doctor` reads the metadata of every installed package, which takes a third of a second.
 importlib.metadata.packages_distributions = functools.cache(

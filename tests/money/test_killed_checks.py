@@ -1,12 +1,10 @@
 """A process is killed at each step of a check: nobody pays for it a second time."""
 
 import datetime as dt
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
+from kit import warm
 from kit.cards import CARDS
 
 import facematch_core as fm
@@ -86,10 +84,8 @@ def mock():
 @pytest.mark.parametrize(("method", "step"), STEPS, ids=lambda text: text.replace(" ", "-"))
 def test_killed_check_is_never_paid_a_second_time(mock, address, method, step):
     at_death, after_clicks, is_unknown = STEPS[method, step]
-    command = [sys.executable, "-W", "error", "-c", CLIENT, mock.url, mock.live_key, address]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([*command, method, step], env=environment, timeout=240, check=False)
-    assert done.returncode == -signal.SIGKILL
+    done = warm.run(CLIENT, mock.url, mock.live_key, address, method, step)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(mock.control.charges()) == at_death
 
     # Later than the lease of the dead process.

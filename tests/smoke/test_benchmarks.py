@@ -8,16 +8,13 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
-    "aio": ("--rounds", "1", "--calls", "20", "--small"),
     "client_call": (),
     # It needs a folder of pictures of known people.
     "degraded_faces": ("-h",),
-    "house": (),
     "import_time": ("1",),
     "local_engine": ("--rounds", "1"),
     "million_pairs": ("--rounds", "1", "--only", "2"),
     "mock_call": (),
-    "mock_server": ("--rounds", "1", "--seconds", "0.1"),
 }
 
 

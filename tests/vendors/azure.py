@@ -184,10 +184,9 @@ def person_steps():
         json_request_to(GROUP, {"name": "x" * 129}, "PUT"),
         json_request_to(GROUP, {"name": "x", "userData": "x" * 16_385}, "PUT"),
         json_request_to(GROUP, {**named, "recognitionModel": "recognition_05"}, "PUT"),
-        azure_request(GROUP, method="GET"),
+        json_request_to(f"{GROUP}/persons", NAMED_PERSON),
         json_request_to(GROUP, named, "PUT"),
         json_request_to(GROUP, named, "PUT"),
-        azure_request(f"{GROUP}?returnRecognitionModel=true", method="GET"),
         azure_request(f"{GROUP}/training", method="GET"),
         json_request_to(identify),
         json_request_to(identify, {"faceIds": [FACE_ID]}),
@@ -195,17 +194,18 @@ def person_steps():
         json_request_to(identify, {"faceIds": [FACE_ID], "personGroupId": "nobody"}),
         json_request_to(identify, {"faceIds": [FACE_ID], "dynamicPersonGroupId": "people"}),
         json_request_to(identify, {"largePersonGroupId": "people", **IN_GROUP}),
-        azure_request(GROUP.removesuffix("/people"), method="GET"),
         json_request_to(identify, {"faceIds": [FACE_ID], **IN_GROUP}),
         json_request_to(f"{GROUP}/persons", NAMED_PERSON),
         about_person("verify", FACE, IN_GROUP, PERSON),
         on_person("/persistedFaces", large_scene(faces=0)),
         on_person("/persistedfaces", large_scene(faces=2)),
+        on_person("/persistedfaces?targetFace=1", large_scene()),
+        on_person("/persistedfaces", large_scene()),
+        on_newest_face(),
+        on_person(f"/persistedfaces/{FACE_ID}", method="DELETE"),
         on_person("/persistedfaces", large_scene()),
         azure_request(f"{GROUP}/train"),
         azure_request(f"{GROUP}/training", method="GET"),
-        on_person(method="GET"),
-        azure_request(f"{GROUP}/persons", method="GET"),
         about_person("identify", FACES, IN_GROUP),
         about_person("identify", FACES, IN_GROUP, confidenceThreshold=2),
         about_person("identify", FACES, IN_GROUP, maxNumOfCandidatesReturned=101),
@@ -219,40 +219,19 @@ def person_steps():
         about_person("findsimilars", FACE, FACES),
         about_person("findsimilars", FACE, FACES, mode="any"),
         json_request_to(similar, {"faceId": FACE_ID}),
-        json_request_to(similar, {"faceId": FACE_ID, "faceListId": "list", "faceIds": []}),
         fill_person,
         on_person(method="DELETE"),
-        *in_lists(),
-        azure_request(f"{GROUP}/persons/{FACE_ID}", method="GET"),
+        azure_request(f"{GROUP}/persons/{FACE_ID}", method="DELETE"),
         azure_request(GROUP, method="DELETE"),
     )
 
 
-def in_lists():
-    """Return steps that make face lists and search in them."""
-    for path, field in (("facelists", "faceListId"), ("largefacelists", "largeFaceListId")):
-        yield json_request_to(f"/face/v1.2/{path}/album", {"name": "Album"}, "PUT")
-        yield about_person("findsimilars", FACE, **{field: "nobody"})
-        yield about_person("findsimilars", FACE, **{field: "album"})
-    faces = "/face/v1.2/facelists/album/persistedfaces"
-    yield azure_request(f"{faces}?targetFace=1", large_scene(), STREAM)
-    yield azure_request(f"{faces}?userData=a", large_scene(), STREAM)
-    yield about_person("findsimilars", FACE, faceListId="album")
-    yield azure_request("/face/v1.2/facelists/album", method="GET")
-    yield azure_request(faces, method="GET")
-    yield azure_request(f"{faces}/{FACE_ID}", method="GET")
-    yield on_newest_face("GET")
-    yield on_newest_face("DELETE")
-
-
-def on_newest_face(method):
-    """Return a step about the newest face of the list of `in_lists`."""
+def on_newest_face():
+    """Return a step that deletes the newest face of the newest person."""
 
     def step(engine):
-        holder = engine.world.records.persons.find("facelists/album")
-        *_, face = holder.faces
-        path = f"/face/v1.2/facelists/album/persistedfaces/{face.id}"
-        return engine.handle(azure_request(path, method=method))
+        *_, face = newest_person(engine).faces
+        return on_person(f"/persistedfaces/{face.id}", method="DELETE")(engine)
 
     return step
 

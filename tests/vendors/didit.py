@@ -147,11 +147,6 @@ def read_session_as_another_account(engine):
     return on(1, key=live_key)(engine)
 
 
-def deleting_a_destination(engine):
-    (destination, *_) = engine.world.outbox.destinations.all()
-    return engine.handle(json_request(f"{DESTINATIONS}{destination.uuid}/", method="DELETE"))
-
-
 WEBHOOK_CALL = match_request(vendor_data="emp-é", metadata='{"gate":2.0}')
 
 #: A step that no session of the mock has.
@@ -199,8 +194,6 @@ CALLS = {
         json_request(DESTINATIONS, DESTINATION),
         json_request(DESTINATIONS, DESTINATION | {"url": "shop"}),
         json_request(DESTINATIONS, method="GET"),
-        json_request(f"{DESTINATIONS}unknown/", method="GET"),
-        deleting_a_destination,
     ),
     "fields": (
         match_request(b"x" * BIG),
@@ -236,7 +229,6 @@ CALLS = {
         request_to(MATCH_PATH, method="GET"),
         request_to("/v3/face-mach/"),
         request_to("/v3/session/seven/decision/"),
-        request_to("/v3/workflows/", method="GET"),
         request_to("/system/healthcheck", method="GET", key=None),
         request_to("/elsewhere"),
         request_to(MATCH_PATH, b"x", "text/plain"),

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import attrs
 from kit import mock_sessions, mock_webhooks
 from kit.mock_world import P1, control_request, json_request, multipart, request_to
-from kit.scenario import Scenario, advance
+from kit.scenario import Scenario
 from kit.session_words import OTHER_ID, a_day_earlier, all_of, at, free_refusals, put, words_at
 
 import facematch_core as fm
@@ -166,7 +166,6 @@ def on_its_applicant(path="", body=None, **how):
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
-        ask(APPLICANTS, NAME),
         ask(APPLICANTS, {"first_name": "#"}),
         ask(APPLICANTS, NAME, token="api_live.nobody"),
         ask(APPLICANTS),
@@ -181,10 +180,6 @@ def scenarios():
         starting(),
         mock_sessions.acting(3, "card"),
         mock_webhooks.carried("no answer"),
-        advance(60),
-        mock_webhooks.carried(500),
-        advance(600),
-        mock_webhooks.carried(302),
         on_newest(),
         on_newest(token=SANDBOX_TOKEN),
         lambda engine: engine.handle(sdk_token(new_applicant(engine), slash="/")),
@@ -193,19 +188,12 @@ def scenarios():
         request_to("/v14/Onfido.js", method="GET", key=None),
         request_to("/mock/web_sdk?token=none", method="GET", key=None),
         starting(),
-        mock_sessions.acting(4, "card", card="p2", document="p1"),
-        mock_webhooks.carried(404),
-        advance(60),
-        mock_webhooks.carried(403),
-        starting(),
-        mock_sessions.acting(5, "expire"),
         on_newest(),
         deciding("error"),
         on_newest(),
         on_its_applicant(),
         on_its_applicant(method="DELETE"),
         on_its_applicant(),
-        on_newest(),
         ask(f"{RUNS}/{NOBODY}/tasks"),
         ask(APPLICANTS, NAME),
         uploading("live_photos"),
@@ -213,16 +201,10 @@ def scenarios():
         uploading("documents"),
         uploading("live_photos", advanced_validation="false"),
         checking("known_faces", applicant_provides_data=True),
-        checking("watchlist_aml"),
         checking("document", "facial_similarity_photo"),
-        mock_webhooks.carried(),
         listing("documents"),
-        listing("checks"),
+        lambda engine: engine.handle(ask(f"/v3.6/checks/{newest(engine).id}")),
         listing_reports(),
-        ask(APPLICANTS, NAME, token=SANDBOX_TOKEN),
-        uploading("documents", token=SANDBOX_TOKEN),
-        checking("document", token=SANDBOX_TOKEN, consider=["document"]),
-        checking("document", token=SANDBOX_TOKEN, sub_result="rejected"),
         ask("/v3.4/applicants", NAME),
         control_request("limits", {"live": 0, "sandbox": 0}),
         ask(APPLICANTS),

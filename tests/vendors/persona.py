@@ -18,6 +18,7 @@ from facematch_core.testing import (
     SessionWord,
     Situation,
 )
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.testing import MockSessionsWithWebhooks, MockSimulator
 from facematch_mock_server.vendors.persona.wire import with_inquiry
 
@@ -94,18 +95,6 @@ def reading(number, key=LIVE):
     return about(number, query="?include=verifications", key=key)
 
 
-def simulating(number, *names, key=SANDBOX, template="vtmpl_selfie"):
-    """A step that simulates actions; those that create a verification name a template."""
-    actions = []
-    for name in names:
-        action = {"type": name}
-        if name.startswith("create_"):
-            action["data"] = {"verification-template-id": template}
-        actions.append(action)
-    meta = {"simulate-actions": actions}
-    return about(number, "/perform-simulate-actions", {"meta": meta}, key=key)
-
-
 def reading_document(number):
     """A step with a request for the newest document of an inquiry of the sandbox."""
 
@@ -118,22 +107,15 @@ def reading_document(number):
     return step
 
 
-def reading_account(engine):
-    (account, *_) = engine.world.records.accounts.all()
-    return engine.handle(persona_request(f"/api/v1/accounts/{account.id}"))
-
-
 #: Requests that public programs make besides; inquiry 3 is one of the sandbox.
 PROGRAMS = (
     persona_request(body={"data": {"attributes": {"inquiryTemplateId": TEMPLATE}}}),
     about(1, "/add-tag", {"meta": {"tag-name": "seen"}}),
-    about(1, "/set-tags", {"meta": {"tag-id": ["tag_1"]}}),
-    simulating(3, "create_passed_verification", template="vtmpl_id"),
+    about(1, "/add-tag", {"meta": {"tag-id": "tag_1"}}),
+    mock_sessions.acting(3, "card", card="p1", document="p1"),
     reading_document(3),
     persona_request("/api/v1/accounts", {"data": {"attributes": {"reference-id": "user-9"}}}),
     persona_request("/api/v1/accounts", {"data": {"attributes": {"reference-id": "user-9"}}}),
-    persona_request("/api/v1/accounts?filter[reference-id]=user-9"),
-    reading_account,
     persona_request("/verify", key=None),
     persona_request(f"{INQUIRIES}/?filter[reference-id]=user-9"),
 )
@@ -176,15 +158,13 @@ def scenarios():
         about(1, "/decline", method="POST"),
         about(1, "/resume", method="POST"),
         about(1, "/mark-for-review", method="POST"),
-        about(1, "/print", method="POST"),
-        simulating(1, "approve_inquiry", key=LIVE),
+        persona_request("/files/nobody", key=None),
         mock_sessions.acting(2, "abandon"),
         reading(2),
         about(2, "/resume", method="POST"),
         about(2, method="DELETE"),
         about(2, method="DELETE"),
         starting(key=SANDBOX),
-        simulating(3, "start_inquiry", "create_passed_verification"),
         mock_webhooks.carried(500, 404, 302, 400, "timeout"),
         advance(3),
         mock_webhooks.carried(),
@@ -199,16 +179,15 @@ def scenarios():
         persona_request(),
     )
     return [
-        Scenario("persona", calls, {"price": "0.01"}),
+        Scenario("persona", calls, {"price": "0.01"}, Recognizer()),
         Scenario(
-            "persona",
-            calls,
-            {"key_inflection": "camel", "liveness": "not_required"},
+            "persona", calls, {"key_inflection": "camel", "liveness": "not_required"}, Recognizer()
         ),
         Scenario(
             "persona",
             calls,
             {"key_inflection": "snake", "workflow": "none", "one_time_link": "always"},
+            Recognizer(),
         ),
     ]
 

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from kit import mock_sessions, mock_webhooks
 from kit.mock_world import control_request, request_to
@@ -21,9 +21,6 @@ from facematch_mock_server.world.faults import Fault
 IDENTITY = "/v1/identity"
 SESSIONS = f"{IDENTITY}/verification_sessions"
 REPORTS = f"{IDENTITY}/verification_reports"
-FILES = "/v1/files"
-FILE_LINKS = "/v1/file_links"
-ENDPOINTS = "/v1/webhook_endpoints"
 LIVE = "mock-live-key"
 TEST = "mock-sandbox-key"
 RESTRICTED = "rk_live_of-the-receiver"
@@ -118,49 +115,6 @@ def reading_report(number):
     return step
 
 
-def selfie_of(engine, number):
-    """The id of the file with the selfie in the newest report of a session."""
-    report_id = reading(number)(engine).json()["last_verification_report"]
-    return f"file_{report_id.removeprefix('vr_')}s"
-
-
-def reading_selfie(number):
-    """A step that reads the facts of the file with a session's selfie."""
-
-    def step(engine):
-        return engine.handle(stripe_request(f"{FILES}/{selfie_of(engine, number)}"))
-
-    return step
-
-
-def linking_selfie(number, *, key=RESTRICTED, **times):
-    """A step that creates a link to a session's selfie."""
-
-    def step(engine):
-        form = {"file": selfie_of(engine, number), **times}
-        return engine.handle(stripe_request(FILE_LINKS, form, key=key))
-
-    return step
-
-
-def opening(step):
-    """A step that opens the link which another step's answer has."""
-
-    def opening_step(engine):
-        return engine.handle(stripe_request(path_of(step(engine).json()["url"]), key=None))
-
-    return opening_step
-
-
-def path_of(url):
-    return urlsplit(url).path
-
-
-def registering(**changes):
-    form = {"url": "https://shop.example/hook", "enabled_events[]": "*", **changes}
-    return stripe_request(ENDPOINTS, form)
-
-
 def rolling(engine):
     """Roll the secret of the newest endpoint."""
     destination = engine.world.outbox.destinations.all()[-1]
@@ -235,22 +189,12 @@ def scenarios():
         about(9),
         reading(1),
         about(1, key=TEST),
-        about(1, form={"metadata[a]": "b", "metadata[c]": ""}),
         mock_sessions.acting(1, "fail_attempt"),
         mock_sessions.acting(1, "card", card="p2", document="p1"),
         reading(1, "last_verification_report"),
         mock_sessions.acting(1, "card", card="p1", document="p1"),
         reading(1, "verified_outputs", "verified_outputs.dob", key=RESTRICTED),
         reading_report(1),
-        reading_selfie(1),
-        linking_selfie(1, key=LIVE),
-        linking_selfie(1, expires_at="9999999999"),
-        opening(linking_selfie(1)),
-        stripe_request("/links/unknown", key=None),
-        stripe_request(f"{FILES}/file_unknown"),
-        registering(),
-        registering(url="shop"),
-        stripe_request(ENDPOINTS),
         about(1, "/cancel", {}),
         about(2, "/cancel", {}),
         about(1, "/redact", {}),
@@ -263,7 +207,6 @@ def scenarios():
         stripe_request(query={"expand[]": "last_verification_report"}),
         stripe_request(query={"starting_after": NOBODY}),
         between_the_cursors(1),
-        stripe_request(REPORTS),
         deciding(2, "requires_input abandoned"),
         stripe_request("/v3/", key=None),
         stripe_request("/identity/modal", query={"client_secret": "vs_none_secret_x"}, key=None),

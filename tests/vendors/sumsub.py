@@ -159,17 +159,6 @@ def steps_of(number, **how):
     return applicant(number, "GET", "requiredIdDocsStatus", **how)
 
 
-def image(number, image_id, **how):
-    """A step: a picture of the applicant with this number is read."""
-
-    def step(engine):
-        inspection_id = nth(engine, number).internal_id
-        target = f"/resources/inspections/{inspection_id}/resources/{image_id}"
-        return engine.handle(signed("GET", target, at=engine.world.clock.now(), **how))
-
-    return step
-
-
 def complete_test(number, answer="GREEN", **fields):
     body = {"reviewAnswer": answer, "rejectLabels": [], **fields}
     return applicant(number, "POST", "status/testCompleted", body, **SANDBOX)
@@ -219,8 +208,6 @@ def scenarios():
         read(1),
         steps_of(1),
         checked(1),
-        image(1, 1000),
-        image(1, 7),
         decided(1, "completed RED FINAL"),
         decided(1, "awaitingService"),
         decided(1, "completed GREEN"),
@@ -236,8 +223,6 @@ def scenarios():
         advance(301),
         mock_webhooks.carried(),
         signed("GET", "/resources/applicants/-;externalUserId=a-person/one", at=LATER),
-        signed("GET", "/resources/applicants/-/byExternalUserId/a-person", at=LATER),
-        signed("GET", "/resources/applicants/-/byExternalUserId/nobody", at=LATER),
         signed("GET", f"/resources/applicants/{'0' * 24}/one", at=LATER),
         signed("GET", "/resources/applicants/000/one", at=LATER),
         signed("GET", "/resources/inspections/1", at=LATER),
@@ -266,12 +251,7 @@ def scenarios():
         decided(3, "pending"),
         checking(3),
         signed("GET", "/resources/applicants", at=LATER),
-        applicant(1, "POST", "moveToLevel?name=other"),
-        decided(3, "onHold"),
-        applicant(3, "POST", "moveToLevel?name=other"),
         applicant(1, "POST", "status/testCompleted", {}),
-        applicant(1, "PATCH", "fixedInfo", {"firstName": "Ada"}),
-        signed("GET", "/resources/status/api", at=LATER),
         applicant(1, "PATCH", "presence/deactivated"),
         applicant(1, "PATCH", "presence/deactivated"),
         applicant(1, "PATCH", "presence/activated"),

@@ -156,8 +156,6 @@ def check_liveness(client, image, **fields):
 def scenarios():
     """Return the calls of claims/test_cited.py: an answer has each claim."""
     calls = (
-        compare_request(token="of-a-temporary-key"),
-        compare_request(scene(faces=2)),
         liveness_request(),
         liveness_request(scene(faces=0)),
         liveness_request(region=None),
@@ -204,13 +202,6 @@ def scenarios():
         person_request("eve", group_id="guests"),
         search_request(None, "guests", action="SearchPersons"),
         verify_request(NeedRotateDetection=1),
-        signed_request({"GroupId": "staff"}, "GetGroupInfo"),
-        signed_request({}, "GetGroupList"),
-        signed_request({"GroupId": "staff"}, "GetPersonList"),
-        signed_request({"GroupId": "staff"}, "GetPersonListNum"),
-        signed_request({"PersonId": "ada"}, "GetPersonBaseInfo"),
-        signed_request({"PersonId": "ada"}, "GetPersonGroupInfo"),
-        signed_request({"PersonId": "ada", "Gender": 1}, "ModifyPersonBaseInfo"),
         delete_faces,
         deletion(),
         signed_request({"GroupId": "guests"}, "DeleteGroup"),

@@ -162,10 +162,8 @@ def scenarios():
         # A person whose face is not seen, who tries again, and passes.
         mock_sessions.acting(1, "card", card="no-face"),
         decision(1),
-        mock_sessions.acting(1, "card", card="p1"),
         # The five webhooks: started, submitted, started, submitted, approved.
         mock_webhooks.carried(500, 404, "timeout", 302, 401),
-        advance(3600),
         # A picture to compare with.
         start(vendorData="of-a-record"),
         at_session(2, "POST", "/media", body={}),
@@ -194,18 +192,12 @@ def scenarios():
         answer_with_fault(500, start()),
         # Pictures that a program sends itself, at a path with a slash.
         request("POST", f"{SESSIONS}/", {"verification": {}}),
-        media(5, reference(context="face")),
-        media(5, reference(context="document-front")),
         at_session(5, "PATCH", body={"verification": {"status": "approved"}}),
         at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
         at_session(5, "PATCH", body={"verification": {"status": "submitted"}}),
         at_session(5, "GET", "/decision/fullauto?version=1.0.0"),
-        at_session(5, "GET", "/person"),
-        listing(5),
         downloading(5),
         download(UNKNOWN),
-        start(features=["selfid"]),
-        request("POST", SESSIONS, {"verification": {}}, signed=False, x_signature="0" * 64),
         decision(1, signed=False, x_signature="0" * 64),
         at_session(1, "POST", "/media", body={}, signed=False, x_signature="0" * 64),
     )

@@ -204,7 +204,7 @@ def make_recorded_request(
         return base64.b64encode(pictures.get(found[1], NO_PICTURE)).decode()
 
     known_values = values or {}
-    text = json.dumps(_replace_templates(sent, templates or {}))
+    text = json.dumps(_replace_templates(sent, templates) if templates else sent)
     text = _REPLACED.sub(lambda found: known_values.get(found[0], found[0]), text)
     text = _CARD.sub(encode, text)
     filled = fill_templates(

@@ -42,6 +42,8 @@ def is_face_template(value: Any) -> bool:
     is a list of several templates. The name of a landmark may stand beside its numbers.
     """
     inner_values = _inner_values(value)
+    if not inner_values:
+        return False
     if sum(map(is_number, inner_values)) > MOST_NUMBERS:
         return True
     leaves = list(_leaves_of(value))

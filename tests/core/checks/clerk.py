@@ -1,11 +1,10 @@
-"""A process of a shop with many threads, for tests of several: `python -m core.checks.clerk`."""
+"""A shop of several processes with many threads each."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
+from kit import warm
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
@@ -51,7 +50,8 @@ def pay(case, address):
     return use is not fm.Use.NO
 
 
-def main(address, file, task):
+def work(address, file, task, all_ready, counted):
+    """Do a task in each thread, once all processes are ready; count the threads that got a yes."""
     making._POLL_S = 0.02  # noqa: SLF001 - so that the test is over soon
     making.LEASE_S = 120.0  # however busy the machine is
     with fm.CheckStore(address, fm.FaceVerifier(Vendor(Path(file)))) as store:
@@ -65,31 +65,23 @@ def main(address, file, task):
             selfie = SELFIES[number % 4 if task == "click four pictures" else 0]
             return answer_of(case.verify, selfie).is_match
 
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        sys.stdin.readline()
+        all_ready.wait(240)
         with ThreadPoolExecutor(THREADS) as pool:
-            sys.stdout.write(str(sum(pool.map(act, range(THREADS)))))
+            counted.put(sum(pool.map(act, range(THREADS))))
 
 
 def count_yes(address, file, task, processes=4):
     """Do a task in so many processes at once; return the number of threads that got a yes."""
-    command = [sys.executable, "-m", "core.checks.clerk", address, str(file), task]
-    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {"PYTHONPATH": ":".join(sys.path), "PATH": ""}
-    children = [subprocess.Popen(command, env=environment, **pipe) for _ in range(processes)]
+    all_ready = warm.CONTEXT.Barrier(processes)
+    counted = warm.CONTEXT.Queue()
+    arguments = (address, file, task, all_ready, counted)
+    children = [warm.start(work, *arguments) for _ in range(processes)]
     try:
-        for child in children:
-            assert child.stdout.readline() == "ready\n"
-        for child in children:
-            child.stdin.write("\n")
-            child.stdin.flush()
-        return sum(int(child.communicate(timeout=240)[0]) for child in children)
+        return sum(counted.get(timeout=240) for _ in children)
     finally:
         for child in children:
             child.kill()
-            child.communicate()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+            child.join()
+            child.close()
+        counted.close()
+        counted.join_thread()

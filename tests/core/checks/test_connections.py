@@ -2,21 +2,18 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy
 from core.checks.desk import *  # noqa: F403 - its fixtures
 from core.checks.desk import DOCUMENT, SELFIE, Desk
 from core.sessions.connections import KINDS
+from kit import warm
 
 import facematch_core as fm
-
-TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=KINDS.values(), ids=list(KINDS))
@@ -138,14 +135,7 @@ def test_nothing_is_sent_while_the_disk_is_full(tmp_path):
 
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
 def test_django_pays_at_once_outside_of_the_check_and_refuses_it_inside_atomic(tmp_path, mode):
-    done = subprocess.run(
-        [sys.executable, "-m", "core.checks.django_desk", tmp_path, mode],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warm.run("core.checks.django_desk", tmp_path, mode)
     assert done.returncode == 0, done.stderr
     outcomes = json.loads(done.stdout)
     refused = {"status": 500, "payouts": 0, "charges": 0, "is_used": None}

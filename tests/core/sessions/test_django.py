@@ -1,26 +1,14 @@
 """Use and pay in Django's own transaction, on the database where a second writer waits."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-TESTS = Path(__file__).parents[2]
+from kit import warm
 
 
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
 def test_atomic_views_pay_at_once_and_a_rollback_leaves_the_session_unused(tmp_path, mode):
-    done = subprocess.run(
-        [sys.executable, "-m", "core.sessions.django_shop", tmp_path, mode],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warm.run("core.sessions.django_shop", tmp_path, mode)
     assert done.returncode == 0, done.stderr
     outcomes = json.loads(done.stdout)
     assert len(outcomes) == 6

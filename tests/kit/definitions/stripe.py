@@ -32,14 +32,7 @@ def _describe(cls, names, schemas):
 def read():
     session = stripe.identity.VerificationSession
     report = stripe.identity.VerificationReport
-    described = (
-        session,
-        report,
-        stripe.Event,
-        stripe.File,
-        stripe.FileLink,
-        stripe.WebhookEndpoint,
-    )
+    described = (session, report, stripe.Event)
     names = {cls.__name__: cls for cls in described}
     schemas = {}
     for cls in described:
@@ -48,27 +41,17 @@ def read():
     error["type"] = {"enum": ["api_error", "idempotency_error", "invalid_request_error"]}
     failed = {"properties": {"error": {"properties": error, "required": ["type"]}}}
     operations = []
-    schemas["File"]["properties"]["links"] = _page_of("FileLink")
+    page = {"200": _page_of(session.__name__)}
+    operations.append(Operation(method="GET", path=SESSIONS, answers=page))
     for path, name in ((SESSIONS, session.__name__), (REPORTS, report.__name__)):
-        answers = {"200": _page_of(name)}
-        operations.append(Operation(method="GET", path=path, answers=answers))
         operations.append(
             Operation(method="GET", path=f"{path}/{{id}}", answers={"200": ref(name)})
         )
-    for suffix in ("", "/{id}", "/{id}/cancel", "/{id}/redact"):
+    for suffix in ("", "/{id}/cancel", "/{id}/redact"):
         path = f"{SESSIONS}{suffix}"
         operations.append(
             Operation(method="POST", path=path, answers={"200": ref(session.__name__)})
         )
-    file = ref(stripe.File.__name__)
-    operations.append(Operation(method="GET", path="/v1/files/{id}", answers={"200": file}))
-    link = ref(stripe.FileLink.__name__)
-    operations.append(Operation(method="POST", path="/v1/file_links", answers={"200": link}))
-    endpoint = ref(stripe.WebhookEndpoint.__name__)
-    for method, suffix in (("POST", ""), ("GET", "/{id}"), ("POST", "/{id}")):
-        answers = {"200": endpoint}
-        path = f"/v1/webhook_endpoints{suffix}"
-        operations.append(Operation(method=method, path=path, answers=answers))
     for operation in operations:
         operation.answers["default"] = failed
     return Definition(

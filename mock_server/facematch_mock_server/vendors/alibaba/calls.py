@@ -26,14 +26,7 @@ from facematch_mock_server.vendors.persons import PersonFace
 _LANDMARKS: Final = (28, 28, 15, 17, 17)
 
 
-@attrs.frozen(kw_only=True)
-class Entity(stored.Person):
-    """An entity of a database. Another database may have one with the same name."""
-
-    labels: str
-
-
-class Entities(stored.Persons[stored.Group, Entity]):
+class Entities(stored.Persons[stored.Group, stored.Person]):
     """The databases and their entities. Thread-safe."""
 
     def __init__(self) -> None:
@@ -59,56 +52,13 @@ def delete_db(call: PairCall) -> Response:
 def add_entity(call: PairCall) -> Response:
     """Add an entity without a face to a database; refuse one that exists."""
     key = _read_entity_key(call)
-    labels = call.texts.get("Labels", "")
     db_name, _, name = key.partition("/")
-    entity = Entity(id=key, name=name, group_id=db_name, labels=labels)
+    entity = stored.Person(id=key, name=name, group_id=db_name)
     entities = _entities_of(call)
     with entities.lock:
         if entities.persons.find(key) is not None:
             call.refuse("db.refused", problem="entity already exist")
         entities.persons.put(key, entity)
-    return _answer(call, "db.changed")
-
-
-def read_entity(call: PairCall) -> Response:
-    entity = _find_entity(call)
-    data = {"DbName": entity.group_id, "EntityId": entity.name, "Labels": entity.labels}
-    return _answer(call, "entity.read", **data, Faces=[{"FaceId": one.id} for one in entity.faces])
-
-
-def list_dbs(call: PairCall) -> Response:
-    db_list = [{"Name": group.id} for group in _entities_of(call).groups.all()]
-    return _answer(call, "db.list", DbList=_cut_page(call, db_list))
-
-
-def list_entities(call: PairCall) -> Response:
-    """Return a page of a database's entities whose id has the prefix.
-
-    The answer has the number of all of them, too.
-    """
-    db_name = _read_db(call, "DbName")
-    prefix = call.texts.get("EntityIdPrefix", "")
-    call.claims.cite("answer.unfilled")
-    rows = []
-    for entity in _entities_of(call).persons_of([db_name]):
-        if entity.name.startswith(prefix):
-            rows.append(
-                {
-                    "DbName": db_name,
-                    "EntityId": entity.name,
-                    "Labels": entity.labels,
-                    "FaceCount": len(entity.faces),
-                }
-            )
-    page = _cut_page(call, rows)
-    return _answer(call, "entity.list", Entities=page, TotalCount=len(rows), Token="")
-
-
-def update_entity(call: PairCall) -> Response:
-    entities = _entities_of(call)
-    with entities.lock:
-        changed = attrs.evolve(_find_entity(call), labels=call.texts.get("Labels", ""))
-        entities.persons.put(changed.id, changed)
     return _answer(call, "db.changed")
 
 
@@ -214,10 +164,6 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
     _endpoint("CreateFaceDb", operation=None): create_db,
     _endpoint("DeleteFaceDb", operation=None): delete_db,
     _endpoint("AddFaceEntity", operation=None): add_entity,
-    _endpoint("GetFaceEntity", operation=None): read_entity,
-    _endpoint("ListFaceDbs", operation=None): list_dbs,
-    _endpoint("ListFaceEntities", operation=None): list_entities,
-    _endpoint("UpdateFaceEntity", operation=None): update_entity,
     _endpoint("DeleteFaceEntity", operation=None): delete_entity,
     _endpoint("AddFace", "ImageUrl", operation="detect", formats="face.formats"): add_face,
     _endpoint("DeleteFace", operation=None): delete_face,
@@ -243,20 +189,14 @@ def _read_text(call: PairCall, name: str) -> str:
     return text
 
 
-def _read_number(call: PairCall, name: str, default: int | None = None, *, lowest: int = 1) -> int:
+def _read_number(call: PairCall, name: str, default: int | None = None) -> int:
     """Return a number up to 1,000; refuse another text, and a missing one without default."""
     if default is not None and name not in call.texts:
         return default
     text = _read_text(call, name)
-    if not text.isdecimal() or not lowest <= int(text[:9]) <= 1000:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 1000:
         call.refuse("search.number", name=name)
     return int(text)
-
-
-def _cut_page(call: PairCall, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows from `Offset`, at most `Limit`."""
-    offset = _read_number(call, "Offset", default=0, lowest=0)
-    return rows[offset : offset + _read_number(call, "Limit", default=50)]
 
 
 def _read_db(call: PairCall, field: str) -> str:
@@ -274,7 +214,7 @@ def _read_entity_key(call: PairCall) -> str:
     return f"{_read_db(call, 'DbName')}/{_read_text(call, 'EntityId')}"
 
 
-def _find_entity(call: PairCall) -> Entity:
+def _find_entity(call: PairCall) -> stored.Person:
     entity = _entities_of(call).persons.find(_read_entity_key(call))
     if entity is None:
         call.refuse("db.refused", problem="entity not exist")

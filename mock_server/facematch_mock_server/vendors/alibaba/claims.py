@@ -41,7 +41,6 @@ DATABASES = documented(
     "alibabacloud_facebody20191230 6.0.0: models.py; help.aliyun.com, document 159209: SearchFace",
     "2026-11-30",
 )
-ENTITIES = documented("help.aliyun.com, document 161146: ListFaceEntities", "2026-11-30")
 DB_CLIENTS = observed("public programs with face databases, version 2019-12-30", "2026-11-30")
 DETECT = observed(
     "public programs with DetectFace; jaq-doc.alibaba.com, api 50727: aliyun.viapi.facebody.detectface",
@@ -113,9 +112,6 @@ CLAIMS = table(
     row("db.changed", Reply(200), DATABASES, "Calls that create or delete a database, an entity or a face return the RequestId alone. Deleting an entity or a face that does not exist succeeds, and the database default, which public programs do not create, is there from the start (ours)."),
     row("db.exists", _error(400, "ParameterError", "db has existed"), DB_CLIENTS, "The message for a database that exists contains db has existed; status and code are ours."),
     row("db.refused", _error(400, "ParameterError", "{problem}"), OURS, "Refused are a database or an entity that does not exist, an entity that does, a face too many, and too many databases; status, code and message are ours."),
-    row("entity.read", Reply(200), DATABASES, "GetFaceEntity returns Labels, and the FaceId of each face."),
-    row("entity.list", Reply(200), ENTITIES, "ListFaceEntities returns TotalCount, and the Entities from number Offset, 0 by default, at most Limit, 50 by default (ours), each with DbName, EntityId, Labels and FaceCount. EntityIdPrefix selects, Labels and Order are not read (ours), and Token is empty (ours)."),
-    row("db.list", Reply(200), DATABASES, "ListFaceDbs returns DbList, each with Name, by the same Offset and Limit."),
     row("face.added", Reply(200), DATABASES, "AddFace returns FaceId and QualitieScore. The thresholds of quality and similarity are not read (ours)."),
     row("face.most", 5, DB_CLIENTS, "An entity has at most five faces."),
     row("face.formats", ("jpeg", "png"), DATABASES, "A picture of AddFace or SearchFace is a JPEG or a PNG; its other limits are those of CompareFace (ours)."),

@@ -120,8 +120,11 @@ class Alibaba(ActionPairVendor):
         "GenRealPersonVerificationToken",
         "GenerateHumanAnimeStyle",
         "GenerateHumanSketchStyle",
+        "GetFaceEntity",
         "GetRealPersonVerificationResult",
         "LiquifyFace",
+        "ListFaceDbs",
+        "ListFaceEntities",
         "MergeImageFace",
         "MonitorExamination",
         "PedestrianDetectAttribute",
@@ -131,6 +134,7 @@ class Alibaba(ActionPairVendor):
         "RecognizeFace",
         "RecognizePublicFace",
         "RetouchSkin",
+        "UpdateFaceEntity",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {500: ("error.internal",)}
 

@@ -26,7 +26,7 @@ from .values import VALUES
 DETECT = f"/face/{STABLE}/detect"
 #: The hint for other API versions and unknown paths.
 _IMITATED = (
-    "this mock imitates detect, verify, identify, findsimilars, person groups and face lists "
+    "this mock imitates detect, verify, identify, findsimilars and person groups "
     f"of {', '.join(VERSIONS)}, of {STABLE} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}, "
     f"and of {' and '.join(preview.VERSIONS)} detectLiveness/singleModal/sessions and "
@@ -105,12 +105,18 @@ class Azure(base.MockVendor):
         "docs/vendors/azure.md",
         "/face/v1.3-preview.1/*",
         "/face/{version}/dynamicpersongroups/*",
+        "/face/{version}/facelists/*",
         "/face/{version}/group",
+        "/face/{version}/largefacelists/*",
+        "/face/{version}/largepersongroups",
+        "GET /face/{version}/largepersongroups/{id}",
+        "GET /face/{version}/largepersongroups/{id}/persons/*",
         "/face/{version}/operations/{id}",
+        "/face/{version}/persongroups",
+        "GET /face/{version}/persongroups/{id}",
+        "GET /face/{version}/persongroups/{id}/persons/*",
         "PATCH /face/{version}/persongroups/{id}",
         "PATCH /face/{version}/persongroups/{id}/persons/{person}",
-        "PATCH /face/{version}/facelists/{id}",
-        "PATCH /face/{version}/largefacelists/{id}",
         "PATCH /face/{version}/largepersongroups/{id}",
         "PATCH /face/{version}/largepersongroups/{id}/persons/{person}",
         "/face/{version}/persons/*",

@@ -36,7 +36,6 @@ DETECT = observed(
     "a public copy of Baidu's page of detect version 3, free-api.com/doc/39", "2026-11-29"
 )
 FACESET = observed("public clients of faceset/user/add and search version 3", "2026-11-29")
-FACES = observed("public clients of face/getlist and user/copy version 3", "2026-11-30")
 PRIVATE = documented("Baidu AI Cloud, face for a private cloud: thresholds of liveness", READ)
 
 

@@ -13,9 +13,7 @@ def _document(name: str, read: str = "2026-11-21") -> Origin:
 
 
 DOCS = _document("docs/Rest-API-description.md, commit ddf32da")
-PLUGINS = _document("docs/Face-services-and-plugins.md, commit ddf32da")
 SOURCE = _document("java/api and java/common, commit ddf32da")
-CORE = _document("embedding-calculator, commit ddf32da")
 NGINX = _document(".env and ui/nginx, commit ddf32da", "2026-11-22")
 SPRING = inferred("Spring MVC 5, ResponseEntityExceptionHandler", "2026-11-21")
 

@@ -27,7 +27,6 @@ AUTHORIZATION = _page("Authorization", "/reference/auth/authorization")
 MATCH_V1 = _page("Face Match v1", "/reference/forensics/face/face-match")
 LIVENESS_PAGE = _page("Face Liveness Check", "/reference/forensics/face/face-liveness-check")
 WALLET_PAGE = _page("Wallet balance", "/reference/utilities/wallet-balance")
-RESPONSE_FORMAT = _page("Response format", "/response-format")
 ERRORS = _page("Errors", "/errors")
 RATE_LIMITS = _page("Rate limits", "/rate-limits")
 STATUS_ORDER = inferred(

@@ -204,9 +204,7 @@ CLAIMS = table(
     row("rate.pdf.refused", Reply(429, {"detail": "Session PDF generation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "A report above the limit is refused with 429 and a message of its own."),
 
     row("destination.created", Reply(201), OPENAPI, "A new webhook destination returns 201 with its secret of 43 characters; without events it gets nothing."),
-    row("destination.shown", Reply(200), OPENAPI, "The list of destinations, oldest first, has no secrets; a destination that is read or changed alone has its secret."),
-    row("destination.unknown", Reply(404, {"detail": "Webhook destination not found."}), OPENAPI, "An unknown or deleted destination is 404."),
-    row("destination.deleted", Reply(204), OPENAPI, "A deleted destination gets no webhooks; the answer has no body."),
+    row("destination.shown", Reply(200), OPENAPI, "The list of destinations, oldest first, has no secrets."),
     row("destination.duplicate", Reply(400, {"url": ["This webhook destination already exists for the application."]}), OPENAPI, "An address that another destination has returns 400."),
     row("destination.bad_url", Reply(400, {"url": ["Enter a valid URL."]}), OURS, "An address that is no URL is refused with the framework's text. Didit takes https addresses on public hosts; the mock takes all, and sends to this machine and to hosts that deliver_to lists."),
 

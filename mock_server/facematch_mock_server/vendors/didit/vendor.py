@@ -17,7 +17,7 @@ from facematch_mock_server.world.webhooks import Outbox
 
 from . import access, webhooks, wire
 from .access import HOSTS, PAGE_HOST, DiditCall, make_route, refuse_rate, window_of
-from .calls import decisions, destinations, pictures, sessions, start, workflows
+from .calls import decisions, destinations, pictures, sessions, start
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .control import DiditSessionControl
 from .records import FIRST_WORKFLOW_ID, DiditRecords
@@ -39,8 +39,8 @@ _NOT_IMITATED = NotImitated(
     "/v3/lists",
     "/v3/blocklist",
     "/v3/age-estimation",
-    "POST /v3/workflows",
-    "/v3/workflows/{id}",
+    "/v3/webhook/destinations/{id}",
+    "/v3/workflows/*",
     "/v3/questionnaires",
     "/v3/users",
     "/v3/businesses",
@@ -93,7 +93,6 @@ class Didit(base.MockVendor):
         *start.ROUTES,
         *sessions.ROUTES,
         *destinations.ROUTES,
-        *workflows.ROUTES,
         make_route("/v3/billing/balance/", {"GET": _show_balance}, rate_scope="management"),
     )
     session_rules = SESSION_RULES

@@ -117,7 +117,7 @@ T = TypeVar("T")
 #: Onfido's rule for names.
 NAME = re.compile(r'[^!#$%*=<>;{}"]*')
 
-PAGE_SIZE = 20
+_PAGE_SIZE = 20
 
 
 class FieldProblems:
@@ -167,9 +167,9 @@ def check_environments(problems: FieldProblems, environments: object) -> None:
         problems.add("environments", "must be a list of sandbox and live")
 
 
-def page_of(call: Call, items: Sequence[T], *, size: int = PAGE_SIZE) -> Sequence[T]:
-    """Return the page of the items that the query names, from 1."""
+def page_of(call: Call, items: Sequence[T]) -> Sequence[T]:
+    """Return the page of 20 items that the query names, from 1."""
     page = call.query.get("page", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 9 else 1
-    first_index = (max(number, 1) - 1) * size
-    return items[first_index : first_index + size]
+    first_index = (max(number, 1) - 1) * _PAGE_SIZE
+    return items[first_index : first_index + _PAGE_SIZE]

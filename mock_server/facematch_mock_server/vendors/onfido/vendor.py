@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Request, Response
@@ -35,12 +35,18 @@ _NOT_IMITATED = NotImitated(
     "docs/vendors/onfido.md",
     "/v2/applicants/*",
     "/v2/checks/*",
+    "GET /v3.6/applicants",
+    "PUT /v3.6/applicants/{id}",
     "POST /v3.6/applicants/{id}/restore",
+    "/v3.6/documents/{id}",
+    "/v3.6/documents/{id}/download",
     "/v3.6/documents/{id}/nfc_face",
     "/v3.6/documents/{id}/video/download",
+    "/v3.6/live_photos/{id}/*",
     "/v3.6/live_videos/*",
     "/v3.6/motion_captures/*",
     "/v3.6/id_photos/*",
+    "GET /v3.6/checks",
     "/v3.6/checks/{id}/resume",
     "/v3.6/checks/{id}/download",
     "/v3.6/reports/{id}/resume",
@@ -80,17 +86,16 @@ def _route(
     )
 
 
-def _upload_routes(kind: uploads.UploadKind) -> Iterator[base.Route]:
-    """Yield the routes of documents, live photos or live videos, as `kind` says."""
-    for pattern, handlers in uploads.handlers_of(kind).items():
-        yield base.Route(
-            pattern=pattern,
-            handlers=handlers,
-            checks=CHECKS,
-            credentials=("authorization",),
-            is_form=True,
-            shown_fields=("type", "side", "issuing_country"),
-        )
+def _route_of_uploads(kind: uploads.UploadKind) -> base.Route:
+    """Return the route of documents or live photos, as `kind` says."""
+    return base.Route(
+        pattern=kind.path,
+        handlers=uploads.handlers_of(kind),
+        checks=CHECKS,
+        credentials=("authorization",),
+        is_form=True,
+        shown_fields=("type", "side", "issuing_country"),
+    )
 
 
 def _answer_ping(call: Call) -> Response:
@@ -115,17 +120,12 @@ class Onfido(base.ListingVendor):
     not_imitated = _NOT_IMITATED
     routes = (
         base.Route(pattern=LOGIN, handlers={"POST": log_in}, credentials=(), is_form=True),
-        _route(applicants.PATH, POST=applicants.create, GET=applicants.list_applicants),
-        _route(
-            f"{applicants.PATH}/{{uuid}}",
-            GET=applicants.read,
-            PUT=applicants.update,
-            DELETE=applicants.delete,
-        ),
+        _route(applicants.PATH, POST=applicants.create),
+        _route(f"{applicants.PATH}/{{uuid}}", GET=applicants.read, DELETE=applicants.delete),
         _route("/v3.6/sdk_token", POST=applicants.make_sdk_token),
-        *_upload_routes(uploads.DOCUMENTS),
-        *_upload_routes(uploads.LIVE_PHOTOS),
-        _route(wire.CHECK_PATH, "check", POST=checks.create, GET=checks.list_checks),
+        _route_of_uploads(uploads.DOCUMENTS),
+        _route_of_uploads(uploads.LIVE_PHOTOS),
+        _route(wire.CHECK_PATH, "check", POST=checks.create),
         _route(f"{wire.CHECK_PATH}/{{uuid}}", GET=checks.read),
         _route(wire.REPORT_PATH, GET=checks.list_reports),
         _route(f"{wire.REPORT_PATH}/{{uuid}}", GET=checks.read_report),

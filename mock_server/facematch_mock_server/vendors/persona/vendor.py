@@ -24,7 +24,7 @@ from .access import (
     check_rate,
     with_replay,
 )
-from .calls import accounts, decisions, inquiries, simulation, widget
+from .calls import accounts, decisions, inquiries, widget
 from .claims import CLAIMS, SWITCHES
 from .sessions import SESSION_RULES
 from .webhooks import RULES, PersonaWebhooks
@@ -35,8 +35,9 @@ INQUIRIES = f"{API}/inquiries"
 _NOT_IMITATED = NotImitated(
     "docs/vendors/persona.md",
     f"{API}/account-types/*",
+    f"GET {API}/accounts",
     f"POST {API}/accounts/search",
-    f"DELETE {API}/accounts/{{id}}",
+    f"{API}/accounts/{{id}}",
     f"{API}/accounts/{{id}}/{{action}}",
     f"{API}/api-keys/*",
     f"{API}/api-logs/*",
@@ -52,7 +53,10 @@ _NOT_IMITATED = NotImitated(
     f"{API}/importers/*",
     f"POST {INQUIRIES}/search",
     f"PATCH {INQUIRIES}/{{id}}",
+    f"{INQUIRIES}/{{id}}/perform-simulate-actions",
     f"GET {INQUIRIES}/{{id}}/print",
+    f"{INQUIRIES}/{{id}}/remove-tag",
+    f"{INQUIRIES}/{{id}}/set-tags",
     f"{API}/inquiry-sessions/*",
     f"{API}/inquiry-template-versions/*",
     f"{API}/inquiry-templates/*",
@@ -68,6 +72,7 @@ _NOT_IMITATED = NotImitated(
     f"{API}/transaction-types/*",
     f"{API}/transactions/*",
     f"{API}/user-audit-logs/*",
+    f"{API}/verification/{{kind}}/{{id}}",
     f"{API}/verifications/*",
     f"{API}/webhooks/*",
     f"{API}/workflow-runs/*",
@@ -127,8 +132,7 @@ class Persona(base.ListingVendor):
             handlers={"GET": inquiries.send_picture},
             credentials=(),
         ),
-        _route("/accounts", {"POST": accounts.create, "GET": accounts.list_all}),
-        _route("/accounts/{word}", {"GET": accounts.read, "PATCH": accounts.update}),
+        _route("/accounts", {"POST": accounts.create}),
         _route(
             "/inquiries",
             {"POST": inquiries.create, "GET": inquiries.list_inquiries},
@@ -142,13 +146,12 @@ class Persona(base.ListingVendor):
         ),
         _route("/inquiries/{word}/generate-one-time-link", {"POST": inquiries.generate_link}),
         _route("/inquiries/{word}/resume", {"POST": inquiries.resume}),
-        _route("/inquiries/{word}/perform-simulate-actions", {"POST": simulation.simulate}),
         _route("/inquiries/{word}/add-tag", {"POST": inquiries.add_tag}),
-        _route("/inquiries/{word}/remove-tag", {"POST": inquiries.remove_tag}),
-        _route("/inquiries/{word}/set-tags", {"POST": inquiries.set_tags}),
         _route("/document/government-ids/{word}", {"GET": inquiries.read_document}),
-        _route("/inquiries/{word}/{word}", {"POST": decisions.decide}),
-        _route("/verification/{word}/{word}", {"GET": inquiries.read_verification}),
+        *(
+            _route(f"/inquiries/{{word}}/{action}", {"POST": decisions.decide})
+            for action in decisions.ACTIONS
+        ),
     )
 
     def _answer_error(self, call: Any, status: int) -> Response | None:

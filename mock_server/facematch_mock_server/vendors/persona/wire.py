@@ -500,7 +500,7 @@ class Account:
         id: Its id, ``act_...``.
         is_live: Whether it is one of production.
         reference_id: The reference id, which no other account of its environment has, or None.
-        created_at, updated_at: Its times, UTC.
+        created_at: When it was created, UTC.
         values: The values of `ACCOUNT_FIELDS` that were sent, by their names.
         fields: The further fields that were sent, by their names.
         tags: The names of its tags.
@@ -510,7 +510,6 @@ class Account:
     is_live: bool
     reference_id: str | None = attrs.field(default=None, repr=False)
     created_at: dt.datetime
-    updated_at: dt.datetime
     values: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     tags: tuple[str, ...] = ()
@@ -533,7 +532,7 @@ def show_account(account: Account) -> dict[str, Any]:
         "reference-id": account.reference_id,
         "account-type-name": "User",
         "created-at": stamp(account.created_at),
-        "updated-at": stamp(account.updated_at),
+        "updated-at": stamp(account.created_at),
         "redacted-at": None,
         "fields": fields,
         "tags": list(account.tags),

@@ -14,7 +14,6 @@ from typing import Any, NoReturn, TypeAlias
 import attrs
 
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors.base import Call, Refused, bearer_token
 from facematch_mock_server.vendors.replays import SavedAnswers, digest_of
 from facematch_mock_server.world.hosted import hosted_of
@@ -108,44 +107,11 @@ def _split(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-@attrs.frozen(kw_only=True)
-class FileLink:
-    """A link to a file, which works without a key until it expires, UTC."""
-
-    file_id: str
-    is_live: bool
-    expires_at: dt.datetime
-
-
-@attrs.frozen(kw_only=True)
-class Endpoint:
-    """What a program has registered of an endpoint, beside the destination with its id.
-
-    Attributes:
-        is_live: Whether it gets the events of the live mode, or those of the test mode.
-        created_at: When it was created, UTC.
-        events: The events as they were sent; ``*`` for all.
-        api_version: The version of its events; None for the one that started the session.
-        description, metadata: As they were sent.
-    """
-
-    is_live: bool
-    created_at: dt.datetime
-    events: tuple[str, ...]
-    api_version: str | None = None
-    description: str | None = None
-    metadata: Mapping[str, str] = attrs.field(factory=dict)
-
-
 class StripeRecords(SavedAnswers):
-    """The answers of one world that can be replayed, its links to files, and its endpoints."""
+    """The answers of one world that can be replayed."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: By token.
-        self.links: Collection[FileLink] = Collection(limit=1000)
-        #: By id.
-        self.endpoints: Collection[Endpoint] = Collection(limit=1000)
         #: The names of requests that have no answer yet. Guarded by `lock`.
         self.under_way: set[str] = set()
 
@@ -249,15 +215,12 @@ class StripeCall(Call):
             self.hint = f"only a restricted key, rk_..., can expand {names}, for 48 hours"
         return frozenset(fields)
 
-    def merge_metadata(self, stored: Mapping[str, str], sent: Mapping[str, str]) -> dict[str, str]:
-        """Return metadata with what was sent; an empty text removes its key.
-
-        Refuse the call if they have too many keys then.
-        """
-        merged = {name: text for name, text in {**stored, **sent}.items() if text != ""}
-        if len(merged) > self.claims["metadata.max_keys"]:
+    def kept_metadata(self, sent: Mapping[str, str]) -> dict[str, str]:
+        """Return the metadata without empty texts; refuse the call if they have too many keys."""
+        metadata = {name: text for name, text in sent.items() if text != ""}
+        if len(metadata) > self.claims["metadata.max_keys"]:
             self.refuse("metadata.refused", "metadata.max_keys")
-        return merged
+        return metadata
 
     def refuse_state(self, state: str) -> NoReturn:
         """Refuse the call because of the session's state."""

@@ -6,8 +6,7 @@ Source of the paths and parameters: Stripe's client stripe 16.1.0 for Python, `s
 from __future__ import annotations
 
 import datetime as dt
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -16,6 +15,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.outgoing import split_url
 from facematch_mock_server.world.sessions import Session
+from facematch_mock_server.world.webhooks import announce
 
 from . import webhooks
 from .access import (
@@ -34,7 +34,6 @@ from .wire import (
     CANCELED,
     PROCESSING,
     REQUIRES_INPUT,
-    VERIFIED,
     Identity,
     identity_of,
     show_report,
@@ -43,8 +42,16 @@ from .wire import (
 )
 
 _TYPE = ParameterKind(("document", "id_number"))
-_CHANGE: Mapping[str, ParameterKind] = {
+#: Parameters of a start that answers show as they were sent.
+_SHOWN = (
+    "client_reference_id",
+    "related_customer",
+    "related_customer_account",
+    "verification_flow",
+)
+_START: Mapping[str, ParameterKind] = {
     **EXPAND,
+    **dict.fromkeys(_SHOWN, TEXT),
     "metadata": METADATA,
     "options": EMPTIED,
     "options[document]": EMPTIED,
@@ -58,47 +65,17 @@ _CHANGE: Mapping[str, ParameterKind] = {
     "provided_details[email]": TEXT,
     "provided_details[phone]": TEXT,
     "type": _TYPE,
-}
-#: Parameters of a start that answers show as they were sent.
-_SHOWN = (
-    "client_reference_id",
-    "related_customer",
-    "related_customer_account",
-    "verification_flow",
-)
-_START: Mapping[str, ParameterKind] = {
-    **_CHANGE,
-    **dict.fromkeys(_SHOWN, TEXT),
     "related_person[account]": TEXT,
     "related_person[person]": TEXT,
     "return_url": TEXT,
 }
-#: How a time is compared with that of a parameter.
-_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
-    "created": operator.eq,
-    "created[gt]": operator.gt,
-    "created[gte]": operator.ge,
-    "created[lt]": operator.lt,
-    "created[lte]": operator.le,
-}
-#: The parameters of every list.
-PAGE: Mapping[str, ParameterKind] = {
-    **EXPAND,
-    **dict.fromkeys(("ending_before", "limit", "starting_after"), TEXT),
-}
-_PAGE_BY_TIME: Mapping[str, ParameterKind] = {**PAGE, **dict.fromkeys(_COMPARISONS, TEXT)}
-#: The field that each filter compares, and its kind.
-_SESSION_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": TEXT,
-    "related_customer": TEXT,
-    "related_customer_account": TEXT,
-    "status": ParameterKind((CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED)),
-}
-_REPORT_FILTERS: Mapping[str, ParameterKind] = {
-    "client_reference_id": TEXT,
-    "type": _TYPE,
-    "verification_session": TEXT,
-}
+#: Filters of Stripe's that no known program sends.
+_IGNORED = (
+    *("created", "created[gt]", "created[gte]", "created[lt]", "created[lte]"),
+    *("related_customer", "related_customer_account", "status"),
+)
+_PAGE = ("client_reference_id", "ending_before", "limit", "starting_after")
+_LIST: Mapping[str, ParameterKind] = {**EXPAND, **dict.fromkeys((*_PAGE, *_IGNORED), TEXT)}
 
 
 def start(call: StripeCall) -> Response:
@@ -133,7 +110,7 @@ def start(call: StripeCall) -> Response:
         call.claims["session.link_s"],
         {
             "status": REQUIRES_INPUT,
-            "metadata": call.merge_metadata({}, sent.get("metadata", {})),
+            "metadata": call.kept_metadata(sent.get("metadata", {})),
             "result": {"identity": identity},
         },
         session_id=new_id("vs", call.world.ids.uuid()),
@@ -141,7 +118,7 @@ def start(call: StripeCall) -> Response:
         callback=return_url,
         is_live=call.is_live,
     )
-    webhooks.announce(call.world, session, event=webhooks.CREATED)
+    announce(call.world, session, event=webhooks.CREATED)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -220,60 +197,20 @@ def read(call: StripeCall) -> Response:
     return call.answer("session.answer", _show(call, call.find_session()))
 
 
-def change(call: StripeCall) -> Response:
-    """Change the metadata, the options, the details or the type of an open session."""
-    sent = call.read_parameters(_CHANGE)
-    session = _find_open(call)
-
-    def apply(stored: Session) -> Session:
-        """Return a session with the parameters that were sent.
-
-        Options of another type are read anew.
-        """
-        identity = identity_of(stored)
-        if "metadata" in sent:
-            metadata = {}
-            # Empty metadata remove all.
-            if sent["metadata"]:
-                metadata = call.merge_metadata(stored.metadata_or_empty, sent["metadata"])
-            stored = attrs.evolve(stored, metadata=metadata)
-        fields = dict(identity.fields)
-        if any(name.startswith("provided_details") for name in sent):
-            fields["provided_details"] = fields_of(sent, "provided_details") or None
-        kind = sent.get("type", identity.type)
-        options = identity.options
-        if kind != identity.type or any(name.startswith("options") for name in sent):
-            options = _read_options(sent, kind)
-        return with_identity(stored, type=kind, options=options, fields=fields)
-
-    changed = call.world.sessions.change(session.id, apply) or session
-    # A session that requires input can be changed; an empty value removes a key of its metadata.
-    # Options replace the former ones, which is ours. (Stripe's client stripe 16.1.0 for Python:
-    # stripe/identity, stripe/params)
-    return call.answer("session.answer", _show(call, changed))
-
-
-def _find_open(call: StripeCall) -> Session:
-    """Return the session in the path; refuse the call if it does not require input."""
-    session = call.find_session()
-    if identity_of(session).redacted_at is not None:
-        call.refuse_state("redacted")
-    if session.status != REQUIRES_INPUT:
-        call.refuse_state(session.status)
-    return session
-
-
 def cancel(call: StripeCall) -> Response:
     """Cancel an open session."""
     call.read_parameters(EXPAND)
-    session = _cancel(call, _find_open(call))
+    session = call.find_session()
+    if identity_of(session).redacted_at is not None:
+        call.refuse_state("redacted")
+    session = _cancel(call, session)
     # A session can be canceled only while it requires input, and not again. (Stripe's client stripe
     # 16.1.0 for Python: stripe/identity, stripe/params)
     return call.answer("session.answer", _show(call, session))
 
 
 def _cancel(call: StripeCall, session: Session) -> Session:
-    """Cancel a session; refuse the call if the person has submitted it in the meantime."""
+    """Cancel a session; refuse the call if it does not require input, or no longer."""
     is_canceled_now = False
 
     def apply(stored: Session) -> Session:
@@ -312,7 +249,7 @@ def redact(call: StripeCall) -> Response:
             return with_identity(stored, fields=fields, redacted_at=redacted_at)
 
         session = call.world.sessions.change(session.id, remove_data) or session
-        webhooks.announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
+        announce(call.world, session, event=webhooks.REDACTED, delay_s=takes_s)
     return call.answer("session.answer", _show(call, session))
 
 
@@ -321,69 +258,40 @@ def redact(call: StripeCall) -> Response:
 
 def list_sessions(call: StripeCall) -> Response:
     """List the sessions of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE_BY_TIME, **_SESSION_FILTERS})
+    sent = call.read_parameters(_LIST)
+    ignored = [name for name in _IGNORED if name in sent]
+    if ignored:
+        call.hint = f"this mock does not filter by {', '.join(ignored)}"
     sessions = hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]
     shown = [show_session(session, call.now) for session in sessions]
-    found = _select(call, shown, sent, _SESSION_FILTERS)
+    found = _select(call, shown, sent)
     page = _cut_page(call, found, sent)
     ids = [each["id"] for each in page]
     # Only the sessions of the page get new links.
     data = [_show(call, session) for session in sessions if session.id in ids]
-    return _answer_page(call, data, has_more=len(found) > len(page))
-
-
-def _all_reports(call: StripeCall) -> list[dict[str, Any]]:
-    """Return the reports of the key's mode, newest first."""
-    reports = []
-    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
-        for report in identity_of(session).reports:
-            reports.append(show_report(session, report, call.expands_for(report.created_at)))
-    reports.sort(key=lambda shown: int(shown["created"]))
-    return reports[::-1]
-
-
-def list_reports(call: StripeCall) -> Response:
-    """List the reports of the key's mode, newest first."""
-    sent = call.read_parameters({**_PAGE_BY_TIME, **_REPORT_FILTERS})
-    return answer_list(call, _all_reports(call), sent, _REPORT_FILTERS)
-
-
-def read_report(call: StripeCall) -> Response:
-    """Return a report."""
-    call.read_parameters(EXPAND)
-    report_id = call.path_value
-    for report in _all_reports(call):
-        if report["id"] == report_id:
-            # A report has a selfie only if require_matching_selfie asked for it: verified without
-            # one compared no face. There is no score. (docs.stripe.com/identity/selfie)
-            return call.answer("report.answer", report)
-    return call.refuse("session.unknown", name=report_id)
-
-
-def answer_list(
-    call: StripeCall,
-    objects: Sequence[dict[str, Any]],
-    sent: Parameters,
-    filters: Mapping[str, ParameterKind],
-) -> Response:
-    """Return the page of objects that the cursor, the limit and the filters choose."""
-    found = _select(call, objects, sent, filters)
-    page = _cut_page(call, found, sent)
-    return _answer_page(call, page, has_more=len(found) > len(page))
-
-
-def _answer_page(call: StripeCall, data: Sequence[dict[str, Any]], *, has_more: bool) -> Response:
+    has_more = len(found) > len(page)
     body = {"object": "list", "data": data, "has_more": has_more, "url": call.request.path}
     return call.answer("list.answer", body)
 
 
+def read_report(call: StripeCall) -> Response:
+    """Return a report of the key's mode."""
+    call.read_parameters(EXPAND)
+    for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
+        for report in identity_of(session).reports:
+            if report.id == call.path_value:
+                # A report has a selfie only if require_matching_selfie asked for it: verified
+                # without one compared no face. There is no
+                # score. (docs.stripe.com/identity/selfie)
+                expands = call.expands_for(report.created_at)
+                return call.answer("report.answer", show_report(session, report, expands))
+    return call.refuse("session.unknown", name=call.path_value)
+
+
 def _select(
-    call: StripeCall,
-    objects: Sequence[dict[str, Any]],
-    sent: Parameters,
-    filters: Mapping[str, ParameterKind],
+    call: StripeCall, objects: Sequence[dict[str, Any]], sent: Parameters
 ) -> Sequence[dict[str, Any]]:
-    """Return the objects on the side of the cursor that fit the filters."""
+    """Return the objects on the side of the cursor that have the reference of the call."""
     ids = [shown["id"] for shown in objects]
     cursors = [name for name in ("starting_after", "ending_before") if name in sent]
     for cursor in cursors:
@@ -391,19 +299,13 @@ def _select(
             call.refuse("list.cursor", name=cursor, cursor=sent[cursor])
     if len(cursors) > 1:
         call.refuse("list.cursors")
-    # The cursor is a place among all objects, so that it need not fit the filters.
+    # The cursor is a place among all objects, so that it need not have the reference.
     if "starting_after" in sent:
         objects = objects[ids.index(sent["starting_after"]) + 1 :]
     if "ending_before" in sent:
         objects = objects[: ids.index(sent["ending_before"])]
-    for name in filters:
-        if name in sent:
-            objects = [shown for shown in objects if shown[name] == sent[name]]
-    for name, fits in _COMPARISONS.items():
-        if name in sent:
-            seconds = call.read_number(name, sent[name])
-            objects = [shown for shown in objects if fits(shown["created"], seconds)]
-    return objects
+    reference = sent.get("client_reference_id")
+    return [each for each in objects if reference in (None, each["client_reference_id"])]
 
 
 def _cut_page(

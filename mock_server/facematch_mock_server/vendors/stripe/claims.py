@@ -34,14 +34,6 @@ LISTS = observed(
     "a public program's notes of lists of customers, asked of Stripe's sandbox 2026-09-22", _READ
 )
 
-FILES = documented(
-    "docs.stripe.com/identity/access-verification-results: accessing collected images, as copied "
-    "by a public page",
-    "2026-11-30",
-)
-PICTURES = observed(
-    "a public program's comment on its downloads of identity pictures", "2026-11-30"
-)
 QUOTED = observed("public programs that handle the refusal of a new account", "2026-11-30")
 
 _DOCS = "https://docs.stripe.com/error-codes"
@@ -84,7 +76,7 @@ CLAIMS = table(
     _error("parameter.unknown", 400, "Unknown parameter: {name}.", API, "An unknown parameter is 400.", code="parameter_unknown", param="{name}"),
     _error("parameter.empty", 400, "Empty parameter: {name}.", API, "An empty text is 400.", code="parameter_invalid_empty", param="{name}"),
     _error("parameter.invalid", 400, "Invalid parameter: {name}.", OURS, "A parameter of another kind, or with a word that is not among those of the client, is 400; its code is not documented.", param="{name}"),
-    _error("parameter.integer", 400, "Not a whole number: {name}.", CLIENT, "A limit or a time that is no whole number is 400. The code is in the client's list; that it stands here follows from its name.", code="parameter_invalid_integer", param="{name}"),
+    _error("parameter.integer", 400, "Not a whole number: {name}.", CLIENT, "A limit that is no whole number is 400. The code is in the client's list; that it stands here follows from its name.", code="parameter_invalid_integer", param="{name}"),
     _error("parameter.expand", 400, "This property cannot be expanded: {name}.", OURS, "A field that cannot be expanded is 400. In a part of a report, and in verified_outputs, the fields of the client can be.", param="expand"),
     row("metadata.max_keys", 50, METADATA, "Metadata have at most 50 keys."),
     row("metadata.max_key_length", 40, METADATA, "A key of metadata has at most 40 characters."),
@@ -117,18 +109,9 @@ CLAIMS = table(
     row("redact.takes_s", 60, OURS, "A redaction takes up to 4 days; here a minute."),
     row("list.answer", Reply(200), API, "A list has data, newest first, has_more and url."),
     row("list.limit", 10, API, "A page has 10 objects, unless limit says otherwise, at most 100. That another limit is 400 is ours: in notes of others, Stripe takes 1 or 100 instead."),
-    _error("list.cursor", 400, "No such object: '{cursor}'", LISTS, "A cursor that is no object of the list is an error; its status, code and param are ours. A cursor need not fit the filters (ours): so a page can follow one whose last session has changed.", code="resource_missing", param="{name}"),
+    _error("list.cursor", 400, "No such object: '{cursor}'", LISTS, "A cursor that is no object of the list is an error; its status, code and param are ours. A cursor need not fit the filter (ours).", code="resource_missing", param="{name}"),
     _error("list.cursors", 400, "Received both starting_after and ending_before.", LISTS, "Both cursors in one call are an error. The code is in the client's list; that it stands here follows from its name.", code="parameters_exclusive"),
     _error("list.expand", 400, "This property cannot be expanded: {name}. Expand data.{name} instead.", API, "In a list, a field to expand begins with data.; others are 400.", param="expand"),
-    row("file.answer", Reply(200), CLIENT, "A picture of a report is a file: selfie, or identity_document_downloadable. It has the picture of its session's newest try, which is ours; files of other purposes are unknown."),
-    row("file.contents", Reply(200), CLIENT, "A file's url sends its contents to a key, and a link sends them without one."),
-    _error("file.secret_key", 403, "A restricted key is needed.", PICTURES, "A secret key gets 403 for the pictures of a report: a restricted key, rk_..., is needed."),
-    row("link.answer", Reply(200), CLIENT, "A link to a file has its url, file and expires_at."),
-    row("link.lasts_s", 30, FILES, "A link to a picture of a report must expire within 30 seconds; one without expires_at lasts as long, which is ours."),
-    _error("link.too_long", 400, "The link must expire within 30 seconds.", FILES, "A later expires_at is refused; the status 400 is ours.", param="expires_at"),
-    _error("link.unknown", 404, "No such link.", OURS, "A link that is unknown, has expired or leads to a redacted picture is 404."),
-    row("endpoint.answer", Reply(200), CLIENT, "A webhook endpoint has url, enabled_events, status and metadata, and its secret at creation alone. Names of events that the mock does not send are taken."),
-    _error("endpoint.url", 400, "Not a valid URL.", API, "An endpoint's url that is no URL is 400. Stripe takes addresses on public hosts alone in live mode; the mock takes any, and sends to this machine and to hosts that deliver_to lists.", code="url_invalid", param="url"),
     row("webhook.timeout_s", 10, OURS, "A receiver has 10 seconds to respond; Stripe's limit is not known."),
     row("webhook.delivered", range(200, 300), WEBHOOKS, "Any 2xx means delivered."),
     row("webhook.retry.after_s", (3600, 10_800, 32_400, 97_200, 259_200), OURS, "Stripe retries for up to 3 days, ever more slowly: here after 1, 3, 9, 27 and 72 hours, also in test mode, in which Stripe tries three times in a few hours."),

@@ -13,10 +13,6 @@ VALUES: DocumentedValues = {
         "last_verification_report.id_number.id_number_type": _ID_NUMBERS,
         "verified_outputs.id_number_type": _ID_NUMBERS,
     },
-    "/v1/identity/verification_reports": {
-        "data[].document.type": _DOCUMENT_TYPES,
-        "data[].id_number.id_number_type": _ID_NUMBERS,
-    },
     "/v1/identity/verification_reports/*": {
         "document.type": _DOCUMENT_TYPES,
         "id_number.id_number_type": _ID_NUMBERS,

@@ -15,7 +15,7 @@ from facematch_mock_server.world.keys import FIRST_KEYS, LIVE_KEY
 from facematch_mock_server.world.variables import Variables
 from facematch_mock_server.world.webhooks import Outbox
 
-from . import calls, endpoints, files, modal, webhooks
+from . import calls, modal, webhooks
 from .access import (
     RouteHandler,
     StripeCall,
@@ -37,14 +37,14 @@ _OTHERS_V1 = """
 account account_links account_sessions accounts apple_pay application_fees apps balance
 balance_settings balance_transactions billing billing_portal charges checkout climate
 confirmation_tokens country_specs coupons credit_notes customer_sessions customers disputes
-entitlements ephemeral_keys events exchange_rates financial_connections
+entitlements ephemeral_keys events exchange_rates file_links files financial_connections
 forwarding invoice_payments invoice_rendering_templates invoiceitems invoices issuing mandates
 payment_attempt_records payment_intents payment_links payment_method_configurations
 payment_method_domains payment_methods payment_records payouts plans prices product_catalog
 products promotion_codes quotes radar refunds reporting reviews setup_attempts setup_intents
 shipping_rates sigma sources subscription_items subscription_schedules subscriptions tax
 tax_codes tax_ids tax_rates terminal test_helpers three_d_secure tokens topups transfers
-treasury
+treasury webhook_endpoints
 """
 _OTHERS_V2 = "billing commerce core money_management test_helpers"
 _OTHER_PATHS = (
@@ -75,24 +75,15 @@ class Stripe(base.ListingVendor):
     """The mock of Stripe Identity in one world. Thread-safe."""
 
     common_prefix = _IDENTITY
-    extra_prefixes = (
-        _IDENTITY,
-        *_OTHER_PATHS,
-        "/v1/files",
-        "/v1/file_links",
-        "/v1/webhook_endpoints",
-        "/links/",
-    )
+    extra_prefixes = (_IDENTITY, *_OTHER_PATHS)
     not_found_claim = "path.unknown"
     call = StripeCall
     session_rules = SESSION_RULES
     not_imitated = NotImitated(
         "docs/vendors/stripe.md",
         *(f"{path}/*" for path in _OTHER_PATHS),
-        "GET /v1/files",
-        "POST /v1/files",
-        "GET /v1/file_links",
-        "/v1/file_links/{id}",
+        f"POST {_SESSIONS}/{{id}}",
+        f"GET {_REPORTS}",
     )
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("parameter.invalid",),
@@ -109,24 +100,10 @@ class Stripe(base.ListingVendor):
             {"POST": calls.start, "GET": calls.list_sessions},
             operation="session_start",
         ),
-        _route(
-            f"{_SESSIONS}/{{word}}",
-            {"GET": calls.read, "POST": calls.change},
-            operation="session_read",
-        ),
+        _route(f"{_SESSIONS}/{{word}}", {"GET": calls.read}, operation="session_read"),
         _route(f"{_SESSIONS}/{{word}}/cancel", {"POST": calls.cancel}),
         _route(f"{_SESSIONS}/{{word}}/redact", {"POST": calls.redact}),
-        _route(_REPORTS, {"GET": calls.list_reports}),
         _route(f"{_REPORTS}/{{word}}", {"GET": calls.read_report}),
-        _route("/v1/files/{word}", {"GET": files.read}),
-        _route("/v1/files/{word}/contents", {"GET": files.send_contents}),
-        _route("/v1/file_links", {"POST": files.create_link}),
-        base.Route(pattern="/links/{word}", handlers={"GET": files.open_link}, credentials=()),
-        _route("/v1/webhook_endpoints", {"POST": endpoints.create, "GET": endpoints.list_all}),
-        _route(
-            "/v1/webhook_endpoints/{word}",
-            {"GET": endpoints.read, "POST": endpoints.update, "DELETE": endpoints.delete},
-        ),
         *(
             base.Route(pattern=path, handlers={"GET": modal.send_script}, credentials=())
             for path in ("/v3", "/v3/", "/{word}/stripe.js")

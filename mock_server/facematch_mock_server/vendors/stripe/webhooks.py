@@ -1,11 +1,9 @@
-"""Stripe's events about sessions, their signature, and the endpoints that get them.
+"""Stripe's events about sessions, and their signature.
 
 Sources: docs.stripe.com/webhooks; stripe 16.1.0 for Python, `stripe/_webhook.py`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from facematch_mock_server.base.signing import hmac_hex
 from facematch_mock_server.claims import CitedClaims
@@ -21,7 +19,7 @@ from facematch_mock_server.world.webhooks import (
     WebhookRules,
 )
 
-from .access import Endpoint, new_id
+from .access import new_id
 from .wire import CANCELED, PROCESSING, REQUIRES_INPUT, VERIFIED, identity_of, show_session
 
 _PREFIX = "identity.verification_session."
@@ -37,27 +35,9 @@ _USUAL = (
 )
 
 
-def select_events(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the events of sessions among those that a program names for an endpoint."""
-    if "*" in names:
-        return _USUAL
-    return tuple(event for event in RULES.events if event in names)
-
-
-def announce(world: World, session: Session, *, event: str, delay_s: float = 0) -> None:
-    """Queue an event for the endpoints of the session's mode. It is due in `delay_s`."""
-    of_mode = set()
-    for destination in world.outbox.destinations.all():
-        # A destination that a test has added gets the events of both modes.
-        endpoint: Endpoint | None = world.records.endpoints.find(destination.uuid)
-        if endpoint is None or endpoint.is_live is hosted_of(session).is_live:
-            of_mode.add(destination.uuid)
-    webhooks.announce(world, session, event=event, only=of_mode, delay_s=delay_s)
-
-
 def announce_status(world: World, session: Session) -> None:
     """Queue the event of a session's new status."""
-    announce(world, session, event=f"{_PREFIX}{session.status}")
+    webhooks.announce(world, session, event=f"{_PREFIX}{session.status}")
 
 
 def compose(
@@ -78,7 +58,7 @@ def compose(
     # where a call caused the event, which is ours. (GitHub stripe/openapi f6c2a48:
     # openapi/fixtures3.json)
     # An event has the api_version of its endpoint, which these clients require to be their own.
-    # Without one it has the Stripe-Version of the call that started the session, else the newest
+    # Here it has the Stripe-Version of the call that started the session, else the newest
     # one; that is ours. (Stripe's clients for Go (webhook.ConstructEvent), Java and .NET, which
     # compare the version)
     happened_at = delivery.created_at
@@ -86,14 +66,10 @@ def compose(
     if delivery.event == REDACTED and redacted_at is not None:
         happened_at = redacted_at
     is_live = hosted_of(delivery.session).is_live
-    endpoint: Endpoint | None = world.records.endpoints.find(destination.uuid)
-    version = identity_of(delivery.session).version
-    if endpoint is not None and endpoint.api_version is not None:
-        version = endpoint.api_version
     event = {
         "id": new_id("evt", delivery.event_id),
         "object": "event",
-        "api_version": version,
+        "api_version": identity_of(delivery.session).version,
         "created": int(happened_at.timestamp()),
         "data": {"object": show_session(delivery.session, happened_at)},
         "livemode": is_live,

@@ -15,13 +15,6 @@ def _page(name: str) -> Origin:
 
 
 AUTHENTICATION = _page("/reference/authentication, and its error codes")
-CHANGE_LEVEL = documented(
-    "docs.sumsub.com, /reference/change-level-and-reset-steps, of 2026-10-01", "2026-11-30"
-)
-FIXED_INFO = documented(
-    "docs.sumsub.com, /reference/change-provided-info-fixedinfo, of 2026-11-09", "2026-11-30"
-)
-HEALTH = documented("docs.sumsub.com, /reference/review-api-health", "2026-11-30")
 CREATE = _page("/reference/create-applicant")
 LINK = _page("/reference/generate-websdk-external-link, of 2026-09-17")
 PRICES = documented("sumsub.com/pricing, as copied on 2026-10-06", "2026-11-29")
@@ -35,7 +28,6 @@ ADD_DOCUMENT = documented("docs.sumsub.com, /reference/add-verification-document
 ERRORS = documented(
     "docs.sumsub.com, /reference/error-codes-description, of 2026-09-25", "2026-11-29"
 )
-IMAGES = documented("docs.sumsub.com, /reference/get-document-images", "2026-11-30")
 CHECK = documented("docs.sumsub.com, /reference/request-applicant-check", "2026-11-29")
 LABELS = _page("/docs, rejection labels")
 DEACTIVATE = _page("/reference/deactivate-applicant-profile")
@@ -104,15 +96,11 @@ CLAIMS = table(
     row("body.invalid", _error(400, "The body is invalid: {problem}."), OURS, "The answer to an invalid body was not found."),
     row("level.default", "basic-kyc-level", OURS, "Without levelName an applicant, or a token by the query, is made at this level, unless a level is published: public programs leave it out, though Sumsub's page says it is required."),
     row("level.unknown", _error(404, "Level '{level}' not found"), SEEN, "An unknown level is refused with 404; names are case-sensitive. The description is ours."),
-    row("level.changed", Reply(200), CHANGE_LEVEL, "POST moveToLevel moves an applicant to the level that the query names, and answers with the applicant; applicantLevelChanged is sent. That the status and the steps stay is ours, and no step is reset."),
-    row("level.checking", _error(409, "The applicant is being checked."), CHANGE_LEVEL, "The level of an applicant in pending, queued or onHold cannot be changed. Status and description are ours."),
     row("applicant.created", Reply(201), CREATE, "An applicant is created at a level, with the status init. Its id has 24 characters. The status 201 and the time in the sandbox are seen."),
     row("applicant.exists", _error(409, "Applicant with external user id '{external_id}' already exists: {applicant_id}"), SEEN, "An externalUserId belongs to one applicant; a second one is refused with 409."),
     row("applicant.unknown", _error(404, "Applicant not found"), SEEN, "An unknown applicant is refused with 404."),
     row("applicant.id", _error(400, "Invalid id '{applicant_id}'"), READ_APPLICANT, "An id of another form than 24 characters is refused with 400."),
     row("applicant.read", Reply(200), READ_APPLICANT, "An applicant is read by its id, or by -;externalUserId= and its externalUserId."),
-    row("applicant.fixed", Reply(200), FIXED_INFO, "PATCH fixedInfo changes the fields that it sends, other than null ones, and answers with all of fixedInfo. No transliteration is added."),
-    row("health", Reply(200, {}), HEALTH, "status/api says whether the API works. The body of the answer is ours."),
     row("document.added", Reply(200), ADD_DOCUMENT, "POST info/idDoc takes a form with metadata (idDocType and country) and, optionally, a picture as content; the answer has the metadata, and the header X-Image-Id the picture's number."),
     row("document.max_bytes", 64_000_000, ERRORS, "A picture has at most 64 MB; another page of Sumsub's says 50 MB."),
     row("document.too_large", _error(400, "The file is too large.", 1002, "file-too-big"), ERRORS, "A larger picture is refused with 1002."),
@@ -122,12 +110,9 @@ CLAIMS = table(
     row("document.duplicate", _error(409, "The file was uploaded before.", 1000, "duplicate-document"), ERRORS, "The same file for the same applicant is refused with 1000, by its bytes."),
     row("document.checking", _error(409, "The applicant is being checked.", 1006, "no-upload-verification-in-progress"), ERRORS, "Nothing can be sent while the applicant is checked: 1006. That these are the statuses pending, queued and prechecked is ours."),
     row("document.rejected", _error(409, "The applicant is rejected for good.", 1009, "applicant-with-final-reject"), ERRORS, "Nothing can be sent for an applicant that was rejected as FINAL: 1009."),
-    row("image.read", Reply(200), IMAGES, "A picture is read by inspectionId and the id of the image, which the steps and X-Image-Id have."),
-    row("image.unknown", _error(404, "Image not found"), OURS, "The answer to an unknown inspection or image was not found."),
     row("check.requested", Reply(200, {"ok": 1}), CHECK, "status/pending asks for a check of what was sent; the status is pending, then that of the result."),
     row("check.incomplete", _error(409, "Not all required documents or data are submitted. Make sure to complete [{steps}] verification steps beforehand."), CHECK, "A check without the pictures of each step is refused."),
     row("check.checking", _error(409, "The applicant is being checked."), CHECK, "No check can be requested in the status pending, queued or prechecked. Status and description are ours."),
-    row("applicant.found", Reply(200), _page("/reference/check-applicant-existence-by-externaluserid"), "A search by externalUserId says whether there is an applicant, and shows it."),
     row("applicant.status", Reply(200), STATUSES, "The status of an applicant has its review. awaitingUser and awaitingService have the answer GREEN, which does not count yet."),
     row("applicant.steps", Reply(200), STEPS, "Each step of the level is null until the person has sent something. The step SELFIE has one answer for liveness and for the match with the document."),
     row("review.comments", COMMENTS, RESULTS, "A RED result has moderationComment, for the person, and clientComment, for the customer alone, in the webhook, too; so has a step that is RED and RETRY.", when=("review_comments", "made-up"), name="shown"),

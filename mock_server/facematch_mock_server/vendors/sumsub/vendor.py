@@ -35,7 +35,10 @@ SANDBOX_SECRET_KEY = "mock-sandbox-secret-key"  # noqa: S105 - of the mock
 #: of alexeevdv/sumsub-client for PHP. Read 2026-11-30.
 _NOT_IMITATED = NotImitated(
     "docs/vendors/sumsub.md",
+    "/resources/applicants/-/byExternalUserId/{id}",
+    "/resources/applicants/{id}/fixedInfo",
     "/resources/applicants/{id}/metadata/resources",
+    "/resources/applicants/{id}/moveToLevel",
     "PATCH /resources/applicants/{id}/info/*",
     "POST /resources/applicants/{id}/requiredIdDocs",
     "/resources/applicants/{id}/agreement",
@@ -57,6 +60,8 @@ _NOT_IMITATED = NotImitated(
     "/resources/applicantActions/*",
     "/resources/inspections/{id}/reviews/*",
     "/resources/inspections/{id}/checks",
+    "/resources/inspections/{id}/resources/{image}",
+    "/resources/status/api",
     "/resources/applicantTimeline/*",
     "/resources/kyt/*",
     "PATCH /resources/applicants",
@@ -75,10 +80,6 @@ def _route(
         credentials=(TOKEN,),
         shown_fields=("levelName", "ttlInSecs", "reviewAnswer", "rejectLabels"),
     )
-
-
-def _answer_health(call: SumsubCall) -> Response:
-    return call.answer("health")
 
 
 _APPLICANT = "/resources/applicants/{word}"
@@ -103,12 +104,6 @@ _ROUTES = (
     _route(f"{_APPLICANT}/one", "GET", applicants.read, "session_read"),
     _route(f"{_APPLICANT}/status", "GET", applicants.read_status, "session_read"),
     _route(f"{_APPLICANT}/requiredIdDocsStatus", "GET", applicants.read_steps, "session_read"),
-    _route(
-        "/resources/applicants/-/byExternalUserId/{word}",
-        "GET",
-        applicants.search,
-        "session_read",
-    ),
     _route(_APPLICANT, "GET", applicants.read_without_one, "session_read"),
     base.Route(
         pattern=f"{_APPLICANT}/info/idDoc",
@@ -117,13 +112,9 @@ _ROUTES = (
         credentials=(TOKEN,),
         is_form=True,
     ),
-    _route("/resources/inspections/{word}/resources/{word}", "GET", documents.read_image),
     _route(f"{_APPLICANT}/status/pending", "POST", documents.request_check),
     _route(f"{_APPLICANT}/status/testCompleted", "POST", applicants.complete_test),
-    _route(f"{_APPLICANT}/fixedInfo", "PATCH", applicants.change_fixed_info),
-    _route("/resources/status/api", "GET", _answer_health),
     _route(f"{_APPLICANT}/reset", "POST", applicants.reset),
-    _route(f"{_APPLICANT}/moveToLevel", "POST", applicants.change_level),
     _route(f"{_APPLICANT}/presence/deactivated", "PATCH", applicants.deactivate_or_activate),
     _route(f"{_APPLICANT}/presence/activated", "PATCH", applicants.deactivate_or_activate),
 )

@@ -31,7 +31,6 @@ _USUAL = (
     "applicantCreated",
     *EVENT_OF_STATUS.values(),
     "applicantReset",
-    "applicantLevelChanged",
     "applicantDeactivated",
     "applicantActivated",
 )

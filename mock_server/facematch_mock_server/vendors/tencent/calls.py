@@ -60,13 +60,9 @@ class Group(stored.Group):
 
     Attributes:
         descriptions: The names of the descriptions that each of its persons may have.
-        tag: What the caller has added; "" for nothing.
-        created_ms: The time of its creation, in milliseconds since 1970.
     """
 
     descriptions: tuple[str, ...]
-    tag: str
-    created_ms: int
 
 
 @attrs.frozen(kw_only=True)
@@ -76,12 +72,10 @@ class Person(stored.Person):
     Attributes:
         gender: 0 if unknown, 1 for male, 2 for female.
         descriptions: The texts of the group's descriptions.
-        created_ms: The time of its creation, in milliseconds since 1970.
     """
 
     gender: int
     descriptions: tuple[str, ...]
-    created_ms: int
 
 
 Persons = stored.Persons[Group, Person]
@@ -94,8 +88,6 @@ def create_group(call: PairCall) -> Response:
         name=_read_text(call, "GroupName"),
         model=call.json_body.get("FaceModelVersion", "3.0"),
         descriptions=tuple(map(str, _list_of(call, "GroupExDescriptions"))),
-        tag=str(call.json_body.get("Tag", "")),
-        created_ms=_now_ms(call),
     )
     records = _records_of(call)
     with records.lock:
@@ -115,7 +107,9 @@ def create_person(call: PairCall) -> Response:
     group = _find_group_sent(call)
     person_id = _read_text(call, "PersonId")
     name = _read_text(call, "PersonName")
-    gender = _read_gender(call, default=0)
+    gender = call.json_body.get("Gender", 0)
+    if gender not in (0, 1, 2):
+        call.refuse("person.gender")
     (picture,) = call.pictures.values()
     largest, *_ = _find_faces(call, picture).faces
     records = _records_of(call)
@@ -133,7 +127,6 @@ def create_person(call: PairCall) -> Response:
                 group_id=group.id,
                 descriptions=_read_descriptions(call, group),
                 faces=(created,),
-                created_ms=_now_ms(call),
             )
             records.persons.put(person.id, person)
     fields = {
@@ -181,13 +174,10 @@ def create_face(call: PairCall) -> Response:
 
 
 def delete_person(call: PairCall) -> Response:
-    """Remove a person, who is in one group, from it or from all."""
+    """Remove a person, who is in one group."""
     records = _records_of(call)
     with records.lock:
         person = _find_person(call)
-        is_of_group = call.endpoint.action == "DeletePersonFromGroup"
-        if is_of_group and _find_group_sent(call).id != person.group_id:
-            call.refuse("person.unknown", name="PersonId")
         records.persons.remove(person.id)
     return _answer_plainly(call, "person.deleted")
 
@@ -205,52 +195,6 @@ def delete_face(call: PairCall) -> Response:
         records.persons.put(person.id, attrs.evolve(person, faces=kept))
     fields = {"SucDeletedNum": len(deleted), "SucFaceIds": deleted}
     return _answer_plainly(call, "face.deleted", **fields)
-
-
-def modify_person(call: PairCall) -> Response:
-    records = _records_of(call)
-    with records.lock:
-        person = _find_person(call)
-        name = _read_text(call, "PersonName") if "PersonName" in call.json_body else person.name
-        gender = _read_gender(call, default=person.gender)
-        records.persons.put(person.id, attrs.evolve(person, name=name, gender=gender))
-    return _answer_plainly(call, "person.changed")
-
-
-def read_person(call: PairCall) -> Response:
-    shown = _describe_person(_find_person(call))
-    fields = {name: shown[name] for name in ("PersonName", "Gender", "FaceIds")}
-    return _answer_plainly(call, "person.read", **fields)
-
-
-def read_groups_of_person(call: PairCall) -> Response:
-    person = _find_person(call)
-    group = _find_group(call, person.group_id)
-    infos = _cut_page(call, _describe_groups(person))
-    return _answer(call, "person.groups", group.model, PersonGroupInfos=infos, GroupNum=1)
-
-
-def list_persons(call: PairCall) -> Response:
-    group = _find_group_sent(call)
-    persons = _records_of(call).persons_of([group.id])
-    infos = _cut_page(call, [_describe_person(person) for person in persons])
-    counts = _count(persons)
-    return _answer(call, "person.list", group.model, PersonInfos=infos, **counts)
-
-
-def count_persons(call: PairCall) -> Response:
-    persons = _records_of(call).persons_of([_find_group_sent(call).id])
-    return _answer_plainly(call, "person.count", **_count(persons))
-
-
-def list_groups(call: PairCall) -> Response:
-    groups = _records_of(call).groups.all()
-    infos = _cut_page(call, [_describe_group(group) for group in groups])
-    return _answer_plainly(call, "group.list", GroupInfos=infos, GroupNum=len(groups))
-
-
-def read_group(call: PairCall) -> Response:
-    return _answer_plainly(call, "group.read", **_describe_group(_find_group_sent(call)))
 
 
 def delete_group(call: PairCall) -> Response:
@@ -324,14 +268,6 @@ _WITHOUT_PICTURE: Final[Mapping[str, Callable[[PairCall], Response]]] = {
     "DeleteFace": delete_face,
     "DeleteGroup": delete_group,
     "DeletePerson": delete_person,
-    "DeletePersonFromGroup": delete_person,
-    "GetGroupInfo": read_group,
-    "GetGroupList": list_groups,
-    "GetPersonBaseInfo": read_person,
-    "GetPersonGroupInfo": read_groups_of_person,
-    "GetPersonList": list_persons,
-    "GetPersonListNum": count_persons,
-    "ModifyPersonBaseInfo": modify_person,
 }
 #: The handlers by endpoint.
 HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
@@ -363,52 +299,8 @@ def _answer_plainly(call: PairCall, key: str, **fields: Any) -> Response:
     return call.answer(key, {"Response": {**fields, "RequestId": call.request_id}})
 
 
-def _now_ms(call: PairCall) -> int:
-    return int(call.now.timestamp() * 1000)
-
-
-def _read_gender(call: PairCall, *, default: int) -> int:
-    gender = call.json_body.get("Gender", default)
-    if gender not in (0, 1, 2):
-        call.refuse("person.gender")
-    return int(gender)
-
-
-def _cut_page(call: PairCall, infos: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the infos from `Offset`, 0 by default, at most `Limit`, 10 by default."""
-    offset = whole_number(call, "Offset", default=0)
-    return infos[offset : offset + whole_number(call, "Limit", default=10)]
-
-
-def _count(persons: Sequence[Person]) -> dict[str, int]:
-    face_count = sum(len(person.faces) for person in persons)
-    return {"PersonNum": len(persons), "FaceNum": face_count}
-
-
-def _describe_person(person: Person) -> dict[str, Any]:
-    return {
-        "PersonName": person.name,
-        "PersonId": person.id,
-        "Gender": person.gender,
-        "PersonExDescriptions": list(person.descriptions),
-        "FaceIds": [face.id for face in person.faces],
-        "CreationTimestamp": person.created_ms,
-    }
-
-
 def _describe_groups(person: Person) -> list[dict[str, Any]]:
     return [{"GroupId": person.group_id, "PersonExDescriptions": list(person.descriptions)}]
-
-
-def _describe_group(group: Group) -> dict[str, Any]:
-    return {
-        "GroupName": group.name,
-        "GroupId": group.id,
-        "GroupExDescriptions": list(group.descriptions),
-        "Tag": group.tag,
-        "FaceModelVersion": group.model,
-        "CreationTimestamp": group.created_ms,
-    }
 
 
 def _find_group_sent(call: PairCall) -> Group:

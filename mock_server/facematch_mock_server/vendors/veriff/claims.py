@@ -21,14 +21,12 @@ MEDIA_LIST = documented(
 SUBMISSION = documented(
     "devdocs.veriff.com, API reference: update session, 2026-04-24", "2026-11-29"
 )
-PERSON = documented("devdocs.veriff.com, API reference: person data, 2026-04-24", "2026-11-29")
 STATUSES = documented("devdocs.veriff.com, verification session status codes (table)", READ)
 REASONS = documented("devdocs.veriff.com, decision codes and granular reason codes (tables)", READ)
 DELETION = documented("devdocs.veriff.com, API reference: delete session, 2026-04-24", READ)
 WEBHOOKS = documented("devdocs.veriff.com, decision and event webhooks", READ)
 FULL_AUTO = documented("devdocs.veriff.com, Essential plan and Full Auto", READ)
 HELP = documented("help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
-FAQ = documented("devdocs.veriff.com, General FAQ", "2026-11-30")
 JS_SDK = observed("@veriff/js-sdk 2.0.0, lib/veriff.js", "2026-11-29")
 #: The error body of a case whose code is not documented.
 _NO_CODE = "The code of this error is not documented, so the body has none."
@@ -87,7 +85,6 @@ CLAIMS = table(
     row("submit.answer", Reply(200), SUBMISSION, "PATCH with the status submitted submits a session; it is shown with this status."),
     _error("submit.status", 400, "1303: Invalid status.", CODES, "Another status than submitted is refused."),
     _error("submit.late", 400, "1304: Cannot transition to \"submitted\" status.", CODES, "Only a session that is created or started can be submitted."),
-    row("person.answer", Reply(200), PERSON, "The person in a session has the values that were read from the document, and no matches of PEP and sanctions. That the values are null before the decision is our choice."),
     row("media.max_bytes", 17_000_000, MEDIA, "A picture has at most 17 MB (24 MB in base64)."),
     _error_without_code("media.large", 400, "Image is too large", "A larger picture is refused."),
     _error_without_code("media.late", 409, "Session is already submitted", "An upload after the person has submitted is refused with 409."),

@@ -84,6 +84,7 @@ class Veriff(base.MockVendor):
         "POST /v1/validate-registry",
         "/v1/sessions/{id}/watchlist-screening",
         "/v1/sessions/{id}/collected-data",
+        "GET /v1/sessions/{id}/person",
         # No page names it today, but BankToTheFuture/veriff_ruby calls it.
         "GET /v1/sessions/{id}/timestamps",
         "/v1/attempts/{id}/media",
@@ -112,7 +113,6 @@ class Veriff(base.MockVendor):
             {"GET": sessions.read_full_auto},
             operation="session_read",
         ),
-        _route(f"{START_PATH}/{{word}}/person", {"GET": sessions.read_person}),
         _route(f"{START_PATH}/{{word}}/attempts", {"GET": sessions.read_attempts}),
         _route(f"{START_PATH}/{{word}}", {"DELETE": sessions.delete, "PATCH": media.submit}),
     )

@@ -145,13 +145,6 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     }
 
 
-def person_of(session: Session) -> dict[str, Any]:
-    """Return the person in a session, without any value before the decision."""
-    is_decided = session.status in DECISION_CODES
-    fields = document_values(session) if is_decided else {}
-    return {**_person(fields), "pepSanctionMatches": []}
-
-
 def _person(fields: Mapping[str, str]) -> dict[str, str | None]:
     """Return the person of a decision; a field that the document lacks is None."""
     date_of_birth = fields.get("date_of_birth")

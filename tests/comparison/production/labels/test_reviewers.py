@@ -5,8 +5,6 @@ import datetime as dt
 import attrs
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.inter_rater import cohens_kappa
 
 import facematch_core as fm
 from facematch_comparison.production.calls import share_of
@@ -95,6 +93,10 @@ def drawn_labels(generator, calls, wrong):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kappa_and_its_error_are_those_of_other_packages(seed):
+    # not above: their import takes a second of each process
+    from sklearn.metrics import cohen_kappa_score
+    from statsmodels.stats.inter_rater import cohens_kappa
+
     generator = np.random.default_rng(seed)
     first, second = drawn_labels(generator, 120, 0.12)
     persons = np.arange(120)

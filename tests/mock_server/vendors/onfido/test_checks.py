@@ -66,7 +66,7 @@ def read(engine, check_id, **how):
         ("live_photos", {}),
     ],
 )
-def test_upload_is_shown_listed_and_downloaded(engine, kind, fields):
+def test_upload_is_listed(engine, kind, fields):
     applicant_id = new_applicant(engine)
     answer = engine.handle(upload(kind, applicant_id, FACE, **fields))
     made = answer.json()
@@ -75,23 +75,20 @@ def test_upload_is_shown_listed_and_downloaded(engine, kind, fields):
     assert (made["file_name"], made["file_type"]) == ("a.png", "png")
     assert made["file_size"] == len(FACE)
     assert {name: made[name] for name in fields} == fields
-    assert engine.handle(ask(made["href"])).json() == made
     listed = engine.handle(ask(f"/v3.6/{kind}", applicant_id=applicant_id)).json()
     assert listed == {kind: [made]}
-    download = engine.handle(ask(made["download_href"]))
-    assert (download.header("Content-Type"), download.body) == ("image/png", FACE)
 
 
 @pytest.mark.parametrize("kind", ["documents", "live_photos"])
 def test_upload_is_seen_by_tokens_of_its_environment_alone(engine, kind):
     applicant_id = new_applicant(engine)
-    made = engine.handle(upload(kind, applicant_id, FACE)).json()
+    listing = {"path": f"/v3.6/{kind}", "applicant_id": applicant_id}
+    assert engine.handle(upload(kind, applicant_id, FACE)).status == 201
     assert engine.handle(upload(kind, applicant_id, FACE, token=SANDBOX_TOKEN)).status == 422
     assert engine.handle(upload(kind, applicant_id, FACE, token="api_live.nobody")).status == 401
-    for path in (made["href"], made["download_href"]):
-        assert engine.handle(ask(path, token=SANDBOX_TOKEN)).status == 404
+    assert engine.handle(ask(**listing, token=SANDBOX_TOKEN)).status == 422
     engine.handle(ask(f"{APPLICANTS}/{applicant_id}", method="DELETE"))
-    assert engine.handle(ask(made["href"])).status == 404
+    assert engine.handle(ask(**listing)).status == 422
 
 
 @pytest.mark.parametrize(
@@ -135,7 +132,6 @@ def test_new_check_is_in_progress_and_complete_at_the_next_read(engine):
     assert (made["applicant_id"], made["tags"], made["sandbox"]) == (applicant_id, ["a"], False)
     shown, _ = read(engine, made["id"])
     assert shown == {**made, "status": "complete", "result": "clear"}
-    assert engine.handle(ask(CHECKS, applicant_id=applicant_id)).json() == {"checks": [shown]}
     at_once = engine.handle(check(applicant_id, "document", asynchronous=False)).json()
     assert (at_once["status"], at_once["result"]) == ("complete", "clear")
 
@@ -236,11 +232,7 @@ def test_check_is_seen_by_tokens_of_its_environment_alone(engine):
     assert engine.handle(check(shown["applicant_id"], *BOTH, token="api_live.nobody")).status == 401
     for path in (f"{CHECKS}/{shown['id']}", f"{REPORTS}/{reports['document']['id']}"):
         assert engine.handle(ask(path, **sandbox)).status == 404
-    for path, query in (
-        (CHECKS, {"applicant_id": shown["applicant_id"]}),
-        (REPORTS, {"check_id": shown["id"]}),
-    ):
-        assert engine.handle(ask(path, **query, **sandbox)).status == 422
+    assert engine.handle(ask(REPORTS, check_id=shown["id"], **sandbox)).status == 422
     # A check is no workflow run, and a run is no check.
     assert engine.handle(ask(f"{RUNS}/{shown['id']}")).status == 404
     assert engine.handle(ask(RUNS)).json() == []

@@ -128,14 +128,6 @@ def test_second_applicant_of_an_id_is_refused_with_the_first(engine):
     assert len(applicant_id) == 24
 
 
-def test_search_by_external_id_says_whether_there_is_an_applicant(engine):
-    created(engine, "a-person")
-    path = "/resources/applicants/-/byExternalUserId/"
-    assert tell(engine, sumsub.signed("GET", f"{path}nobody")) == {"exists": False}
-    found = tell(engine, sumsub.signed("GET", f"{path}a-person"))
-    assert found == {"exists": True, "applicant": tell(engine, sumsub.read(1))}
-
-
 CREATE = "/resources/applicants?levelName=basic"
 
 
@@ -152,25 +144,6 @@ def test_applicant_shows_what_was_sent_at_its_creation(engine):
     assert made["type"] == "company"
     assert ask(engine, sumsub.read(1)).json() == made
     assert "ada@example.com" not in repr(engine.world.sessions.all())
-
-
-def test_fixed_info_is_changed_by_the_fields_that_are_sent(engine):
-    body = {"externalUserId": "a-person", "fixedInfo": {"firstName": "Ada", "country": "GBR"}}
-    ask(engine, sumsub.signed("POST", CREATE, body))
-    change = {"firstName": None, "country": "DEU", "dob": "1990-01-01"}
-    fixed = tell(engine, sumsub.applicant(1, "PATCH", "fixedInfo", change))
-    assert fixed == {"firstName": "Ada", "country": "DEU", "dob": "1990-01-01"}
-    assert tell(engine, sumsub.read(1))["fixedInfo"] == fixed
-
-
-def test_fixed_info_that_an_applicant_lacked_can_be_sent_later(engine):
-    created(engine, "a-person")
-    change = {"dob": "1990-01-01"}
-    assert tell(engine, sumsub.applicant(1, "PATCH", "fixedInfo", change)) == change
-
-
-def test_health_of_the_api_can_be_asked(engine):
-    assert ask(engine, sumsub.signed("GET", "/resources/status/api")).status == 200
 
 
 def test_applicant_of_another_type_is_refused(engine):
@@ -586,53 +559,6 @@ def test_answer_cannot_be_set_in_production(engine):
     assert answer.json()["description"] == "This method is only supported on sandbox env"
 
 
-# Level
-
-
-def test_applicant_moves_to_another_level_with_what_it_has(at_page):
-    ask(at_page, checked(1))
-    before = tell(at_page, sumsub.read(1))
-    answer = ask(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=another%20level"))
-    assert answer.status == 200
-    assert answer.header("X-Facematch-Hint") is None
-    moved = {**before, "review": {**before["review"], "levelName": "another level"}}
-    assert answer.json() == moved
-    assert tell(at_page, sumsub.read(1)) == moved
-
-
-def test_steps_of_the_published_level_are_required_after_a_move(at_page, people):
-    people.level("plain", video_required="photoRequired")
-    moved = tell(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=plain"))
-    selfie = moved["requiredIdDocs"]["docSets"][1]
-    assert selfie["videoRequired"] == "photoRequired"
-    refused = ask(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=Plain"))
-    assert refused.status == 404
-
-
-def test_move_that_resets_steps_has_a_hint(at_page):
-    body = {"docSets": [{"idDocSetType": "SELFIE"}]}
-    answer = ask(at_page, sumsub.applicant(1, "POST", "moveToLevel?name=other", body))
-    assert answer.status == 200
-    assert "reset" in answer.header("X-Facematch-Hint")
-
-
-@pytest.mark.parametrize(
-    ("status", "query", "expected"),
-    [
-        ("pending", "?name=other", 409),
-        ("queued", "?name=other", 409),
-        ("onHold", "?name=other", 409),
-        ("completed GREEN", "", 400),
-    ],
-)
-def test_move_is_refused_during_a_check_or_without_a_level(at_page, status, query, expected):
-    ask(at_page, sumsub.decided(1, status))
-    before = tell(at_page, sumsub.read(1))
-    answer = ask(at_page, sumsub.applicant(1, "POST", f"moveToLevel{query}"))
-    assert answer.status == expected
-    assert tell(at_page, sumsub.read(1)) == before
-
-
 # Presence
 
 
@@ -694,7 +620,6 @@ EVERY_EVENT = (
     "applicantAwaitingService",
     "applicantReviewed",
     "applicantReset",
-    "applicantLevelChanged",
     "applicantDeactivated",
     "applicantActivated",
 )
@@ -755,7 +680,6 @@ def test_events_follow_an_applicant(engine):
     ask(engine, checked(1))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/deactivated"))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/activated"))
-    ask(engine, sumsub.applicant(1, "POST", "moveToLevel?name=other"))
     ask(engine, sumsub.applicant(1, "POST", "reset"))
     sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(engine)]
     assert [each["type"] for each in sent] == [
@@ -768,7 +692,6 @@ def test_events_follow_an_applicant(engine):
         "applicantReviewed",
         "applicantDeactivated",
         "applicantActivated",
-        "applicantLevelChanged",
         "applicantReset",
     ]
     assert {each["externalUserId"] for each in sent} == {"a-person"}

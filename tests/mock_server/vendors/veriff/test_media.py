@@ -135,18 +135,6 @@ def test_decision_has_the_identity_of_the_card(engine):
     assert decision["person"]["gender"] == person["gender"][0].upper()
 
 
-def test_person_has_the_values_of_the_document_once_it_is_decided(engine):
-    session_id = start(engine)
-    sessions = control_of(engine).sessions
-    sessions.document(session_id, first_name="Ada", last_name="Lovelace")
-    ask = veriff.at_session(1, "GET", "/person")
-    assert ask(engine).json()["person"]["firstName"] is None
-    sessions.finish(session_id, "p1", "p1")
-    person = ask(engine).json()["person"]
-    assert (person["firstName"], person["lastName"]) == ("Ada", "Lovelace")
-    assert person["pepSanctionMatches"] == []
-
-
 def test_each_attempt_has_the_time_at_which_it_began(engine):
     start(engine)
     control = control_of(engine)

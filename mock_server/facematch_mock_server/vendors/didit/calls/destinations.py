@@ -1,15 +1,12 @@
-"""Webhook destinations: create, list, read, change and delete.
+"""Webhook destinations: create and list.
 
 Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
-
-import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import CitedClaims
@@ -48,33 +45,21 @@ _FIELDS = (
 )
 
 
-#: Of a change, which leaves out what stays.
-_CHANGES = tuple(attrs.evolve(field, required=False) for field in _FIELDS)
-
-
-def _read(call: DiditCall, fields_of_call: Iterable[Field], uuid: str) -> dict[str, Any]:
-    """Return the fields of a destination; refuse its address, or one that another has."""
-    values = fields.read_json_fields(call, call.body, fields_of_call)
-    if "url" in values:
-        _check_url(call, values["url"], uuid)
-    if values.get("webhook_version", "v3") != "v3":
-        call.hint = "this mock sends bodies of the version v3 alone"
-    return values
-
-
-def _check_url(call: DiditCall, url: str, uuid: str) -> None:
+def _check_url(call: DiditCall, url: str) -> None:
     if not is_web_url(url):
         call.refuse("destination.bad_url")
-    for other in call.world.outbox.destinations.all():
-        if other.url == url and other.uuid != uuid:
-            call.refuse("destination.duplicate")
+    if any(other.url == url for other in call.world.outbox.destinations.all()):
+        call.refuse("destination.duplicate")
     call.hint_unless_sent(url, "no webhook is sent to this destination")
 
 
 def _create(call: DiditCall) -> Response:
     """Create a destination with a secret of its own; refuse wrong fields."""
     uuid = call.world.ids.uuid()
-    values = _read(call, _FIELDS, uuid)
+    values = fields.read_json_fields(call, call.body, _FIELDS)
+    _check_url(call, values["url"])
+    if values.get("webhook_version", "v3") != "v3":
+        call.hint = "this mock sends bodies of the version v3 alone"
     destination = Destination(
         uuid=uuid,
         url=values["url"],
@@ -89,13 +74,6 @@ def _create(call: DiditCall) -> Response:
     return call.answer("destination.created", _show(call, destination))
 
 
-def _find(call: DiditCall) -> Destination:
-    destination: Destination | None = call.world.outbox.destinations.find(call.path_value)
-    if destination is None:
-        call.refuse("destination.unknown")
-    return destination
-
-
 def _show(call: DiditCall, destination: Destination) -> dict[str, Any]:
     """Return a destination as the answer about it alone shows it, with its secret."""
     summary = {
@@ -105,35 +83,6 @@ def _show(call: DiditCall, destination: Destination) -> dict[str, Any]:
     }
     shown = _describe(call, destination)
     return {**shown, "secret_shared_key": destination.secret, "summary": summary}
-
-
-def _show_one(call: DiditCall) -> Response:
-    return call.answer("destination.shown", _show(call, _find(call)))
-
-
-def _change(call: DiditCall) -> Response:
-    """Change the fields of a destination that the call has; the others stay."""
-    destination = _find(call)
-    values = _read(call, _CHANGES, destination.uuid)
-    changed = attrs.evolve(
-        destination,
-        url=values.get("url", destination.url),
-        events=values.get("subscribed_events", destination.events),
-        enabled=values.get("enabled", destination.enabled),
-    )
-    call.world.outbox.destinations.put(changed.uuid, changed)
-    facts = call.world.records.receivers.find(changed.uuid) or {}
-    for name in ("label", "webhook_version"):
-        if name in values:
-            facts = {**facts, name: values[name]}
-    facts = {**facts, "updated_at": stamp(call.now)}
-    call.world.records.receivers.put(changed.uuid, facts)
-    return call.answer("destination.shown", _show(call, changed))
-
-
-def _delete(call: DiditCall) -> Response:
-    call.world.outbox.destinations.remove(_find(call).uuid)
-    return call.answer("destination.deleted")
 
 
 def _list(call: DiditCall) -> Response:
@@ -168,19 +117,11 @@ def _describe(call: DiditCall, destination: Destination) -> dict[str, Any]:
     }
 
 
-_SHOWN_FIELDS = ("enabled", "webhook_version", "subscribed_events")
-
 ROUTES = (
     make_route(
         "/v3/webhook/destinations/",
         {"GET": _list, "POST": _create},
         rate_scope="management",
-        shown_fields=_SHOWN_FIELDS,
-    ),
-    make_route(
-        "/v3/webhook/destinations/{word}/",
-        {"GET": _show_one, "PATCH": _change, "DELETE": _delete},
-        rate_scope="management",
-        shown_fields=_SHOWN_FIELDS,
+        shown_fields=("enabled", "webhook_version", "subscribed_events"),
     ),
 )

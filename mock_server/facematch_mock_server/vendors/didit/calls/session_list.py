@@ -6,9 +6,9 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import attrs
@@ -25,8 +25,6 @@ from facematch_mock_server.vendors.didit.wire import (
 )
 from facematch_mock_server.world.hosted import expire_due_sessions, is_open, page_url
 from facematch_mock_server.world.sessions import Session
-
-T = TypeVar("T")
 
 #: The number of sessions on a page without ``limit``.
 _PAGE_SIZE = 50
@@ -46,26 +44,19 @@ def list_sessions(call: DiditCall) -> Response:
         if environment_of(session) == environment and filters.accepts(session):
             matches.append(session)
     matches.reverse()
-    return answer_page(call, matches, _make_row)
-
-
-def answer_page(
-    call: DiditCall, items: Sequence[T], make_row: Callable[[DiditCall, T], dict[str, Any]]
-) -> Response:
-    """Return the page of these items that the query names."""
     # A page has 50 rows; limit and offset select pages. (Didit OpenAPI, 2026-07-18)
     size = _read_number(call.query.get("limit"), default=_PAGE_SIZE)
     start = _read_number(call.query.get("offset"), default=0)
     next_url = previous_url = None
-    if start + size < len(items):
+    if start + size < len(matches):
         next_url = _page_url(call, size=size, start=start + size)
     if start > 0:
         previous_url = _page_url(call, size=size, start=start - size)
     page_body = {
-        "count": len(items),
+        "count": len(matches),
         "next": next_url,
         "previous": previous_url,
-        "results": [make_row(call, item) for item in items[start : start + size]],
+        "results": [_make_row(call, each) for each in matches[start : start + size]],
     }
     return call.answer("list.answer", page_body)
 
@@ -144,21 +135,27 @@ _SERVICES = """
     ID_VERIFICATION FACE_MATCH AGE_ESTIMATION FACE_SEARCH POA AML KYB_REGISTRY PASSIVE_LIVENESS
     DATABASE_VALIDATION PHONE_VERIFICATION EMAIL_VERIFICATION
 """
-#: Filters of Didit's that hardly a known program sends.
-_IGNORED = frozenset({"search", "warning", "didit_internal_id", "document_type", "document_name"})
+#: Filters of Didit's that no known program sends.
+_IGNORED = frozenset({
+    "country",
+    "date_to",
+    "didit_internal_id",
+    "document_name",
+    "document_type",
+    "search",
+    "session_kind",
+    "status",
+    "warning",
+    "workflow_id",
+})  # fmt: skip
 
 
 @attrs.frozen(kw_only=True)
 class Filters:
-    """The filters of a call. Days are UTC; an empty set of words lets all sessions pass."""
+    """The filters of a call; the day is UTC."""
 
     vendor_data: str | None = None
-    session_kind: str = "user"
-    status: frozenset[str] = frozenset()
-    workflow_id: frozenset[str] = frozenset()
-    country: frozenset[str] = frozenset()
     date_from: dt.date = dt.date.min
-    date_to: dt.date = dt.date.max
     session_type: str = "ALL"
     api_service: str | None = None
 
@@ -166,22 +163,11 @@ class Filters:
         """Return whether a session passes all filters."""
         if self.vendor_data is not None and session.vendor_data != self.vendor_data:
             return False
-        if self.session_kind == "business":
-            return False  # the mock has none
-        workflow = session.hosted and session.hosted.workflow
-        country = describe_document(session).get("issuing_state")
-        for wanted, value in (
-            (self.status, session.status),
-            (self.workflow_id, workflow),
-            (self.country, country),
-        ):
-            if wanted and value not in wanted:
-                return False
         if self.api_service is not None and session.service != self.api_service:
             return False
         is_saved = session.hosted is None
-        in_time = self.date_from <= session.created_at.date() <= self.date_to
-        return in_time and _TYPES[self.session_type][is_saved]
+        is_late_enough = self.date_from <= session.created_at.date()
+        return is_late_enough and _TYPES[self.session_type][is_saved]
 
 
 def _read_filters(call: DiditCall) -> Filters:
@@ -203,14 +189,6 @@ def _read_filters(call: DiditCall) -> Filters:
     return Filters(**values)
 
 
-def _read_words(text: str) -> frozenset[str]:
-    return frozenset(word.strip() for word in text.split(","))
-
-
-def _read_kind(text: str) -> str:
-    return _read_choice(("user", "business", "all"), text.lower())
-
-
 def _read_day(text: str) -> dt.date:
     try:
         return dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
@@ -227,12 +205,7 @@ def _read_choice(choices: Container[str], text: str) -> str:
 #: The readers, in the order in which errors are reported.
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "vendor_data": str,
-    "session_kind": _read_kind,
-    "status": _read_words,
-    "workflow_id": _read_words,
-    "country": _read_words,
     "date_from": _read_day,
-    "date_to": _read_day,
     "session_type": partial(_read_choice, _TYPES),
     "api_service": partial(_read_choice, _SERVICES.split()),
 }

@@ -1,4 +1,4 @@
-"""Applicants: create, show, change, list and delete."""
+"""Applicants: create, show and delete."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from facematch_mock_server.base.messages import MULTIPART, URLENCODED, Response
 from facematch_mock_server.vendors.base import Call, is_date, read_or_empty
 from facematch_mock_server.vendors.onfido.access import (
     NAME,
-    PAGE_SIZE,
     FieldProblems,
     check_text,
-    page_of,
 )
 from facematch_mock_server.vendors.onfido.records import Applicant, OnfidoRecords
 from facematch_mock_server.vendors.onfido.wire import ABANDONED, show_time, write_sdk_token
@@ -139,9 +137,9 @@ def _check_items(problems: FieldProblems, body: Mapping[str, Any]) -> None:
                 problems.add("consents", "each needs a name, and granted: true or false")
 
 
-def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an applicant: the former ones, replaced by those that were sent."""
-    body = {**former, **call.read_object("body.wrong")}
+def _read_fields(call: Call) -> dict[str, Any]:
+    """Return the fields of an applicant; refuse wrong ones."""
+    body = call.read_object("body.wrong")
     problems = FieldProblems()
     for name in ("first_name", "last_name"):
         value = body.get(name)
@@ -167,7 +165,7 @@ def _read_fields(call: Call, former: Mapping[str, Any]) -> dict[str, Any]:
 
 def create(call: Call) -> Response:
     """Create an applicant of the key's environment; refuse wrong fields."""
-    fields = _read_fields(call, {})
+    fields = _read_fields(call)
     applicant = Applicant(
         id=call.world.ids.uuid(),
         fields=fields,
@@ -180,32 +178,6 @@ def create(call: Call) -> Response:
 
 def read(call: Call) -> Response:
     return call.answer("applicant.shown", show(find_applicant(call)))
-
-
-def update(call: Call) -> Response:
-    applicant = find_applicant(call)
-    fields = _read_fields(call, applicant.fields)
-    changed = attrs.evolve(applicant, fields=fields)
-    call.world.records.applicants.put(applicant.id, changed)
-    return call.answer("applicant.shown", show(changed))
-
-
-def list_applicants(call: Call) -> Response:
-    """Return a page of the environment's applicants, the newest first.
-
-    Deleted ones are shown only if asked for. A page size that is no number is the default.
-    """
-    records: OnfidoRecords = call.world.records
-    shows_deleted = call.query.get("include_deleted") == "true"
-    selected = []
-    for applicant in reversed(records.applicants.all()):
-        if _is_own(call, applicant) and (shows_deleted or not applicant.is_deleted):
-            selected.append(applicant)
-    per_page = call.query.get("per_page", "")
-    is_number = per_page.isascii() and per_page.isdigit() and 0 < len(per_page) < 4
-    size = int(per_page) if is_number else PAGE_SIZE
-    page = [show(applicant) for applicant in page_of(call, selected, size=size)]
-    return call.answer("applicant.listed", {"applicants": page})
 
 
 def delete(call: Call) -> Response:

@@ -329,16 +329,6 @@ def read(call: Call) -> Response:
     return call.answer("check.shown", _show(call, check))
 
 
-def list_checks(call: Call) -> Response:
-    """List an applicant's checks, newest first."""
-    applicant = read_applicant(call, FieldProblems(), call.query.get("applicant_id"))
-    checks = []
-    for session in reversed(call.world.sessions.all()):
-        if session.internal_id == applicant.id and session.service == CHECK:
-            checks.append(_show(call, session))
-    return call.answer("check.shown", {"checks": checks})
-
-
 def list_reports(call: Call) -> Response:
     """List the reports of a check."""
     check = _find(call, call.query.get("check_id", ""))

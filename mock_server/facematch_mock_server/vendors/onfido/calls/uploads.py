@@ -1,4 +1,4 @@
-"""Documents and live photos of an applicant: upload, show, list and download.
+"""Documents and live photos of an applicant: upload and list.
 
 Source: onfido-openapi-spec 1498236, read 2026-11-29.
 """
@@ -19,7 +19,7 @@ from facematch_mock_server.vendors.onfido.records import Applicant, OnfidoRecord
 from facematch_mock_server.vendors.onfido.wire import show_time
 from facematch_mock_server.world.accounts import World
 
-from .applicants import check_country, find_active_applicant, read_applicant
+from .applicants import check_country, read_applicant
 
 # fmt: off
 #: The types of documents (`document_types` in Onfido's specification).
@@ -51,7 +51,6 @@ _DOCUMENT_TYPES = frozenset((
 _SIDES = frozenset({"front", "back"})
 #: Onfido's names of the file types that it takes.
 _FILE_TYPES = {"jpeg": "jpg", "png": "png", "pdf": "pdf"}
-_CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "pdf": "application/pdf"}
 
 
 @attrs.frozen(kw_only=True)
@@ -195,34 +194,6 @@ def _list(kind: UploadKind, call: Call) -> Response:
     return call.answer("upload.shown", {kind.name: bodies})
 
 
-def _find(kind: UploadKind, call: Call) -> Uploaded:
-    """Return the upload in the path; refuse the call if the token does not see it."""
-    records: OnfidoRecords = call.world.records
-    uploaded = records.uploads.find(call.path_value.lower())
-    if uploaded is None or uploaded.kind != kind.name:
-        call.refuse("path")
-    if find_active_applicant(call, uploaded.applicant_id) is None:
-        call.refuse("path")
-    return uploaded
-
-
-def _read(kind: UploadKind, call: Call) -> Response:
-    return call.answer("upload.shown", _show(_find(kind, call)))
-
-
-def _download(kind: UploadKind, call: Call) -> Response:
-    uploaded = _find(kind, call)
-    file = content_of(call, uploaded)
-    if file is None:
-        call.refuse("path")
-    return call.answer_file("upload.shown", _CONTENT_TYPES[uploaded.file_type], file.content)
-
-
-def handlers_of(kind: UploadKind) -> Mapping[str, Mapping[str, Callable[[Any], Response]]]:
-    """Return the handlers of a kind, by the pattern of their path and by method."""
-    bind = functools.partial
-    return {
-        kind.path: {"POST": bind(_upload, kind), "GET": bind(_list, kind)},
-        f"{kind.path}/{{uuid}}": {"GET": bind(_read, kind)},
-        f"{kind.path}/{{uuid}}/download": {"GET": bind(_download, kind)},
-    }
+def handlers_of(kind: UploadKind) -> Mapping[str, Callable[[Any], Response]]:
+    """Return the handlers of a kind, by method."""
+    return {"POST": functools.partial(_upload, kind), "GET": functools.partial(_list, kind)}

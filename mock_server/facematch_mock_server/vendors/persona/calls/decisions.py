@@ -26,7 +26,7 @@ from facematch_mock_server.world.webhooks import announce
 
 _DECIDED = frozenset({APPROVED, DECLINED})
 #: The status that each action sets.
-_ACTIONS = {
+ACTIONS = {
     "approve": APPROVED,
     "decline": DECLINED,
     "mark-for-review": NEEDS_REVIEW,
@@ -37,10 +37,7 @@ _ACTIONS = {
 def decide(call: PersonaCall) -> Response:
     """Decide an inquiry as staff do, or let it expire."""
     session = call.find_session_and_expire_if_due()
-    _, action = call.path_values
-    if action not in _ACTIONS:
-        call.refuse("path.unknown")
-    status = _ACTIONS[action]
+    status = ACTIONS[call.request.path.rpartition("/")[2]]
     if status == EXPIRED and session.status not in OPEN:
         call.refuse("inquiry.not_open", status=session.status)
     if status == NEEDS_REVIEW and session.status in _DECIDED:

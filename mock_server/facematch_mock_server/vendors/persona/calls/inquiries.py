@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -33,8 +33,6 @@ from facematch_mock_server.world.webhooks import announce
 
 from . import accounts
 from .pages import answer_page
-
-T = TypeVar("T")
 
 #: The attributes of a new inquiry with a template's id, by the prefix of the id.
 _TEMPLATE_NAMES = {
@@ -237,19 +235,19 @@ def read(call: PersonaCall) -> Response:
 
 
 _NOTE = "filter[note]"
-_FROM = "filter[created-at-start]"
-_TO = "filter[created-at-end]"
-#: The text of an inquiry that each filter with a list of texts compares.
-_FILTERED_TEXTS: Mapping[str, Callable[[Session], str | None]] = {
-    "filter[account-id]": lambda session: inquiry_of(session).account_id,
-    "filter[inquiry-id]": lambda session: session.id,
-    "filter[inquiry-template-id]": lambda session: inquiry_of(session).template_id,
-    "filter[reference-id]": lambda session: inquiry_of(session).reference_id,
-    "filter[status]": lambda session: session.status,
-    "filter[template-id]": lambda session: inquiry_of(session).template_id,
-}
-_PAGE_NAMES = ("page[after]", "page[before]", "page[size]")
-_LIST_NAMES = frozenset({_NOTE, _FROM, _TO, *_FILTERED_TEXTS, *_PAGE_NAMES})
+_REFERENCE = "filter[reference-id]"
+#: What Persona has besides, and no known program sends.
+_IGNORED = frozenset({
+    "filter[account-id]",
+    "filter[created-at-end]",
+    "filter[created-at-start]",
+    "filter[inquiry-id]",
+    "filter[inquiry-template-id]",
+    "filter[status]",
+    "filter[template-id]",
+    "page[before]",
+})  # fmt: skip
+_LIST_NAMES = _IGNORED | {_NOTE, _REFERENCE, "page[after]", "page[size]"}
 
 
 def _read_filters(call: PersonaCall) -> dict[str, str]:
@@ -263,80 +261,41 @@ def _read_filters(call: PersonaCall) -> dict[str, str]:
             filters[name] = text
     if _NOTE in filters and len(filters) > 1:
         call.refuse("list.filter")
-    if "page[before]" in call.query:
-        call.hint = "this mock ignores page[before]"
+    ignored = sorted(_IGNORED.intersection(call.query))
+    if ignored:
+        call.hint = f"this mock ignores {', '.join(ignored)}"
     return filters
-
-
-def _fits(session: Session, filters: Mapping[str, str]) -> bool:
-    """Return whether an inquiry has the note of the filters, and one of the texts of each list."""
-    if _NOTE in filters and inquiry_of(session).note != filters[_NOTE]:
-        return False
-    for name, text_of in _FILTERED_TEXTS.items():
-        if name in filters and text_of(session) not in filters[name].split(","):
-            return False
-    return True
-
-
-def _read_time(call: PersonaCall, name: str, text: str) -> dt.datetime:
-    """Return the time of a filter; refuse another text."""
-    try:
-        time = dt.datetime.fromisoformat(text)
-    except ValueError:
-        call.refuse("body.wrong", name=name, kind="a date-time")
-    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 def list_inquiries(call: PersonaCall) -> Response:
     """List the inquiries of the key's environment, newest first."""
     filters = _read_filters(call)
-    earliest, latest = (
-        _read_time(call, name, filters[name]) if name in filters else None for name in (_FROM, _TO)
-    )
+    note = filters.get(_NOTE)
+    references = filters[_REFERENCE].split(",") if _REFERENCE in filters else None
     found = []
     for stored in hosted.sessions_of_mode(call.world, is_live=call.is_live)[::-1]:
         session = hosted.expire_if_due(call.world, stored)
-        is_late_enough = earliest is None or session.created_at >= earliest
-        is_early_enough = latest is None or session.created_at <= latest
-        if is_late_enough and is_early_enough and _fits(session, filters):
+        inquiry = inquiry_of(session)
+        has_reference = references is None or inquiry.reference_id in references
+        if note in (None, inquiry.note) and has_reference:
             found.append(session)
-    return answer_page(call, found, wire.show_inquiry, filters)
+    return answer_page(call, found, filters)
 
 
-def _find_verification(
-    call: PersonaCall, fits: Callable[[Verification], bool]
-) -> tuple[Session, Verification]:
-    """Return a verification that fits, with its inquiry; refuse the call if there is none."""
+def _find_document(call: PersonaCall) -> tuple[Session, Verification]:
+    """Return the verification of the document in the path, with its inquiry."""
     for session in hosted.sessions_of_mode(call.world, is_live=call.is_live):
         for verification in inquiry_of(session).verifications:
-            if fits(verification):
+            is_document = verification.kind == GOVERNMENT_ID
+            if is_document and wire.document_id(verification) == call.path_value:
                 wire.cite_verifications(call.claims, session)
                 return session, verification
     return call.refuse("inquiry.unknown")
 
 
-def read_verification(call: PersonaCall) -> Response:
-    """Return a verification of the kind that the path names."""
-    kind, verification_id = call.path_values
-
-    def fits(verification: Verification) -> bool:
-        is_of_kind = f"{verification.kind}s" == f"verification/{kind}"
-        return is_of_kind and verification.id == verification_id
-
-    session, verification = _find_verification(call, fits)
-    body = {"data": wire.show_verification(session, verification)}
-    return call.answer("inquiry.shown", body)
-
-
 def read_document(call: PersonaCall) -> Response:
     """Return a document of the person."""
-    document_id = call.path_value
-
-    def fits(verification: Verification) -> bool:
-        is_document = verification.kind == GOVERNMENT_ID
-        return is_document and wire.document_id(verification) == document_id
-
-    session, verification = _find_verification(call, fits)
+    session, verification = _find_document(call)
     body = {"data": wire.show_document(call.world, session, verification)}
     return call.answer("document.shown", body)
 
@@ -357,58 +316,23 @@ def send_picture(call: PersonaCall) -> Response:
     return call.refuse("inquiry.unknown")
 
 
-# Tags
-
-_TAG_NAMES = frozenset({"tag-name", "tag-id"})
-
-
 def add_tag(call: PersonaCall) -> Response:
-    """Add a tag to an inquiry, unless it has the tag."""
-    tag = _read_tag(call, str, "a string")
-    return _change_tags(call, lambda tags: tags if tag in tags else (*tags, tag))
-
-
-def remove_tag(call: PersonaCall) -> Response:
-    """Remove a tag from an inquiry."""
-    removed_tag = _read_tag(call, str, "a string")
-    return _change_tags(call, lambda tags: tuple(tag for tag in tags if tag != removed_tag))
-
-
-def set_tags(call: PersonaCall) -> Response:
-    """Replace all tags of an inquiry."""
-    tags = _read_tag(call, list, "an array")
-    if not all(isinstance(tag, str) for tag in tags):
-        call.refuse("body.wrong", name="tag-name", kind="an array of strings")
-    return _change_tags(call, lambda _: tuple(dict.fromkeys(tags)))
-
-
-def _read_tag(call: PersonaCall, kind: type[T], kind_in_words: str) -> T:
-    meta = call.read_part("meta", known=_TAG_NAMES)
-    tag = call.read_value(meta, "tag-name", kind, kind_in_words)
+    """Add a tag to an inquiry, unless it has the tag; refuse a redacted inquiry."""
+    meta = call.read_part("meta", known=frozenset({"tag-name", "tag-id"}))
+    tag = call.read_value(meta, "tag-name", str, "a string")
     if tag is None:
-        call.refuse("body.wrong", name="tag-name", kind=kind_in_words)
-    return tag
-
-
-def _change_tags(
-    call: PersonaCall, change: Callable[[tuple[str, ...]], tuple[str, ...]]
-) -> Response:
-    """Change an inquiry's tags.
-
-    Refuse a redacted one. `change` returns the new tags of the old ones.
-    """
+        call.refuse("body.wrong", name="tag-name", kind="a string")
     session = call.find_session_and_expire_if_due()
     if inquiry_of(session).is_redacted:
         call.refuse("inquiry.redacted")
 
     def change_session(stored: Session) -> Session:
-        return with_inquiry(stored, tags=change(inquiry_of(stored).tags))
+        return with_inquiry(stored, tags=tuple(dict.fromkeys((*inquiry_of(stored).tags, tag))))
 
     session = call.world.sessions.change(session.id, change_session) or session
-    # add-tag, remove-tag and set-tags change the tags of an inquiry by the name in meta.tag-name,
-    # which is a new tag if it is unknown. That meta.tag-id is refused is ours: the mock's tags have
-    # no ids. A redacted inquiry has none. (Persona, OpenAPI version 2025-12-08 (GitHub
-    # persona-id/persona-openapi a1526b5, 2026-08-21))
+    # The name in meta.tag-name is a new tag if it is unknown. That meta.tag-id is refused is ours:
+    # the mock's tags have no ids. A redacted inquiry has none. (Persona, OpenAPI version 2025-12-08
+    # (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
     body = wire.show_inquiry_document(session, with_verifications=False)
     return call.answer("inquiry.shown", body)
 

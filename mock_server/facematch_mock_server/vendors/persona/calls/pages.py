@@ -5,16 +5,13 @@ Source: docs.withpersona.com, pagination.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.persona.access import PersonaCall
-from facematch_mock_server.vendors.persona.wire import Account
+from facematch_mock_server.vendors.persona.wire import show_inquiry
 from facematch_mock_server.world.sessions import Session
-
-T = TypeVar("T", Account, Session)
 
 
 def _read_size(call: PersonaCall) -> int:
@@ -30,8 +27,7 @@ def _read_size(call: PersonaCall) -> int:
 
 def answer_page(
     call: PersonaCall,
-    items: Sequence[T],
-    show: Callable[[T], dict[str, Any]],
+    items: Sequence[Session],
     filters: Mapping[str, str],
 ) -> Response:
     """Answer with the page of these items that the query names."""
@@ -44,5 +40,8 @@ def answer_page(
     if len(items) > start + size:
         query = {**filters, "page[size]": size, "page[after]": page[-1].id}
         following = f"{call.request.path}?{urlencode(query)}"
-    body = {"data": [show(item) for item in page], "links": {"prev": None, "next": following}}
+    body = {
+        "data": [show_inquiry(item) for item in page],
+        "links": {"prev": None, "next": following},
+    }
     return call.answer("inquiry.listed", body)

@@ -36,8 +36,6 @@ _SHOWN = ("email", "phone", "lang", "sourceKey", "metadata", "fixedInfo")
 _TYPES = ("individual", "company")
 #: The values that are shown in Latin letters, too.
 _NAMES = ("firstName", "lastName")
-#: The statuses in which an applicant cannot change its level.
-_KEEPS_LEVEL = ("pending", "queued", "onHold")
 
 
 # Create
@@ -249,15 +247,6 @@ def read_without_one(call: SumsubCall) -> Response:
     return read(call)
 
 
-def search(call: SumsubCall) -> Response:
-    external_id, *_ = call.path_values
-    session = find_by_external_id(call, external_id)
-    if session is None:
-        return call.answer("applicant.found", {"exists": False})
-    body = {"exists": True, "applicant": show(call, session)}
-    return call.answer("applicant.found", body)
-
-
 def read_status(call: SumsubCall) -> Response:
     session = find(call)
     return call.answer("applicant.status", show_review(call.claims, session))
@@ -321,26 +310,6 @@ def reset(call: SumsubCall) -> Response:
     return call.answer("reset.done")
 
 
-def change_level(call: SumsubCall) -> Response:
-    """Move an applicant to the level in the query, with what the person has sent."""
-    session = find_active(call)
-    level_name = call.query.get("name")
-    if not level_name:
-        call.refuse("body.invalid", problem="name is missing")
-    check_level(call, level_name)
-    if session.status in _KEEPS_LEVEL:
-        call.refuse("level.checking")
-    if call.read_object():
-        call.hint = "this mock changes the level alone: reset the applicant instead of its steps"
-
-    def move(each: Session) -> Session:
-        return attrs.evolve(each, hosted=attrs.evolve(hosted_of(each), workflow=level_name))
-
-    session = store_change(call, session, move)
-    webhooks.announce(call.world, session, "applicantLevelChanged")
-    return call.answer("level.changed", show(call, session))
-
-
 def deactivate_or_activate(call: SumsubCall) -> Response:
     """Deactivate or activate an applicant, as the path says."""
     session = find(call)
@@ -356,21 +325,6 @@ def deactivate_or_activate(call: SumsubCall) -> Response:
     webhooks.announce(call.world, session, event)
     body = {**show(call, session), "deleted": deactivates}
     return call.answer("presence.changed", body)
-
-
-def change_fixed_info(call: SumsubCall) -> Response:
-    """Change what an applicant's creation said of the person."""
-    sent = call.read_object("body.no_object")
-    changes = {name: value for name, value in sent.items() if value is not None}
-
-    def change(each: Session) -> Session:
-        details = hosted_of(each).details
-        known = details.get("fixedInfo")
-        fixed_info = {**known, **changes} if isinstance(known, dict) else changes
-        return hosted.with_hosted(each, details={**details, "fixedInfo": fixed_info})
-
-    session = store_change(call, find_active(call), change)
-    return call.answer("applicant.fixed", hosted_of(session).details["fixedInfo"])
 
 
 def with_metadata(session: Session, **values: Any) -> Session:

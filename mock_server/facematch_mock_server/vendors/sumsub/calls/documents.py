@@ -138,31 +138,6 @@ def _uploads_of(session: Session) -> tuple[_Upload, ...]:
     return uploads
 
 
-def read_image(call: SumsubCall) -> Response:
-    """Return a picture of an applicant, who is named by the inspection's id."""
-    inspection_id, image_id = call.path_values
-    for session in call.world.sessions.all():
-        if session.internal_id != inspection_id or not call.sees(session):
-            continue
-        content = call.world.pictures.find(_digests_of(session).get(image_id))
-        if content is not None:
-            file_type = type_of_file(content)
-            media_type = "application/pdf" if file_type == "pdf" else f"image/{file_type}"
-            return call.answer_file("image.read", media_type, content)
-    return call.refuse("image.unknown")
-
-
-def _digests_of(session: Session) -> dict[str, str | None]:
-    """Return the SHA-256 of an applicant's pictures by the ids that the steps have."""
-    digests = {}
-    for step, name in (("IDENTITY", "document"), ("SELFIE", "selfie")):
-        for image_id in (session.result.get(step) or {}).get("imageIds", ()):
-            digests[str(image_id)] = session.pictures.get(name)
-    for upload in _uploads_of(session):
-        digests[str(upload.image_id)] = upload.digest
-    return digests
-
-
 def request_check(call: SumsubCall) -> Response:
     """Judge the pictures that were sent by the API."""
     session = find_active(call)

@@ -22,7 +22,6 @@ from facematch_mock_server.vendors.veriff.wire import (
     SUBMITTED,
     decision_body,
     list_attempts,
-    person_of,
 )
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.hosted import hosted_of
@@ -147,12 +146,6 @@ def read_full_auto(call: VeriffCall) -> Response:
     # OURS: GET /v1/sessions/{id}/decision/fullauto, which public programs call with version=1.0.0,
     # has the body of the decision, because no source shows its body.
     return read_decision(call)
-
-
-def read_person(call: VeriffCall) -> Response:
-    """Respond with what was read from the person's document."""
-    body = {"status": "success", "person": person_of(call.session)}
-    return call.answer("person.answer", body)
 
 
 def read_attempts(call: VeriffCall) -> Response:

@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from kit.mock_sessions import NO_SESSION, acting
-from kit.mock_world import control_of, control_request, json_request, new_engine
+from kit.mock_sessions import acting
+from kit.mock_world import control_of, control_request, new_engine
 from vendors.didit import WORKFLOW, on, start
 
 from facematch_mock_server import make_card
@@ -78,22 +78,3 @@ def test_session_in_review_is_made_by_an_outcome_and_an_act_over_http():
     assert acting(1, "card")(engine).json()["status"] == "In Review"
     (match,) = on(1)(engine).json()["face_matches"]
     assert (match["status"], match["score"]) == ("In Review", 60)
-
-
-def test_workflows_are_listed_newest_first_and_the_first_one_by_default():
-    engine = new_engine()
-
-    def listed(query=""):
-        return engine.handle(json_request(f"/v3/workflows/{query}", method="GET")).json()
-
-    (row,) = listed()["results"]
-    assert (row["workflow_type"], row["status"], row["is_default"]) == ("kyc", "published", True)
-    started = engine.handle(start(workflow_id=row["uuid"])).json()
-    assert started["workflow_id"] == row["workflow_id"]
-    control_of(engine).sessions.workflow(NO_SESSION, kind="biometric")
-    control_of(engine).sessions.workflow(row["uuid"], kind="kyc")
-    page = listed("?limit=1")
-    assert (page["count"], [each["uuid"] for each in page["results"]]) == (2, [row["uuid"]])
-    (other,) = listed(page["next"].partition("/v3/workflows/")[2])["results"]
-    assert (other["uuid"], other["features"]) == (NO_SESSION, "LIVENESS + FACE_MATCH")
-    assert (other["is_default"], page["results"][0]["is_default"]) == (True, False)
