@@ -67,19 +67,39 @@ def test_right_program_survives_a_kill_and_is_written_as_junit(drill, port, tmp_
     assert (case.get("name"), len(case)) == (story, 0)
 
 
-@pytest.mark.slow
-def test_program_of_the_page_is_wrong_and_right_after_its_cure(drill, port, tmp_path, monkeypatch):
+@pytest.fixture
+def page(port, tmp_path, monkeypatch):
+    """The shop of the page, and the shop after its cure, as commands."""
     monkeypatch.chdir(tmp_path)  # where it keeps its customers
-    program = tmp_path / "app.py"
     wrong = code_of_page("app.py")
-    program.write_text(wrong)
-    command = [sys.executable, program, port]
-    stories = ("begin,fail,pass,hooks-reversed", "begin,pass,old")
-    assert [drill(command, "--play", story).exit_code for story in stories] == [1, 1]
-    start = wrong.index('@app.post("/webhook")')
-    end = wrong.index('@app.get("/state")')
-    program.write_text(f"import time\n{wrong[:start]}{code_of_page('cure.py')}\n\n{wrong[end:]}")
-    assert [drill(command, "--play", story).exit_code for story in stories] == [0, 0]
+    (tmp_path / "wrong.py").write_text(wrong)
+    start = wrong.index('db.execute("CREATE')
+    end = wrong.index("if __name__")
+    cured = f"import time\n{wrong[:start]}{code_of_page('cure.py')}\n\n{wrong[end:]}"
+    (tmp_path / "cured.py").write_text(cured)
+    return {name: [sys.executable, f"{name}.py", port] for name in ("wrong", "cured")}
+
+
+#: The mistakes of the page's shop, each with a story that shows it.
+OF_THE_PAGE = (
+    "begin,fail,pass,hooks-reversed",
+    "begin,pass,old",
+    "begin,expire,hooks,begin,pass",
+    "begin,fail,pass,hooks-tied",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", OF_THE_PAGE)
+def test_program_of_the_page_is_wrong_and_right_after_its_cure(drill, page, story):
+    codes = [drill(page[name], "--play", story).exit_code for name in ("wrong", "cured")]
+    assert codes == [1, 0]
+
+
+@pytest.mark.long
+def test_cure_of_the_page_is_right_in_each_story(drill, page):
+    answer = drill(page["cured"])
+    assert answer.exit_code == 0, answer.output
 
 
 # What is no verdict
