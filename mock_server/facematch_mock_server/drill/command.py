@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import os
 import secrets
 import signal
-import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -26,27 +25,25 @@ from facematch_mock_server.door import Door
 from facematch_mock_server.door.variables import variables_for
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
-from facematch_mock_server.world.outgoing import may_send
+from facematch_mock_server.world.outgoing import is_web_url, may_send, split_url
 
 from .application import ANSWER_S, ApplicationError, Program, ask
-from .day import Shrinker, make_day
+from .day import make_day, shorten
 from .judge import Belief, Failure, Verdict
 from .options import Options, example
 from .player import Player
 from .receiver import start_session
 from .results import Result, Results, print_lines
 from .run import Application
-from .steps import OF_THE_VENDOR
 from .stories import OF_A_RECEIVER, Taken, find_obstacle, join_story, split_story
 
 #: Seconds for which a wrong customer of a day is judged again.
 _PATIENCE_S = 60.0
 #: Seconds in which an application that could not listen has ended by itself.
 _END_S = 3.0
+_SKIPPED = "--skip"
 #: How much of an answer is shown.
 _SHOWN_LETTERS = 300
-#: How often a failure of a day is played again, to say how often it comes.
-_REPLAYS = 10
 
 
 # fmt: off
@@ -90,7 +87,7 @@ _REPLAYS = 10
     help="Story to leave out, by its title or steps. May be repeated.")
 @click.option("--strict", "is_strict", is_flag=True,
     help="Exit with 1 if a story is not tried for want of --job, --webhook or COMMAND.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), metavar="SECONDS",
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="Play no further story after so many seconds, and exit with 3.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the result as JUnit XML after each story, one test for each.")
@@ -136,7 +133,8 @@ def command(**given: Any) -> int:
     except ValueError as error:  # no server can have a host of this name
         raise click.UsageError(f"--deliver-to: {error}.") from None
     try:
-        with _ended_by_signals(), server as mock:
+        with contextlib.ExitStack() as stack, server as mock:
+            _end_by_signals(stack)
             return _run(mock, options, secret, stories)
     except ApplicationError as error:
         say(str(error))
@@ -146,23 +144,17 @@ def command(**given: Any) -> int:
 # fmt: on
 
 
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _end_by_signals(stack: contextlib.ExitStack) -> None:
     """Let SIGTERM and a closed terminal end the application as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    ends = [signal.SIGTERM]
-    if sys.platform != "win32":
-        # The application is in a session of its own, so it outlives the terminal.
-        ends.append(signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in ends}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    # The application is in a session of its own, so it outlives the terminal.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            stack.callback(signal.signal, number, signal.signal(number, interrupt))
 
 
 def _check_options(options: Options) -> str | None:
@@ -199,13 +191,10 @@ def _check_options(options: Options) -> str | None:
 
 def _host_of(url: str) -> str:
     """Return a URL's host; raise `click.UsageError` if it has none."""
-    try:
-        address = urlsplit(url)
-    except ValueError:  # such as an IPv6 address without its second bracket
-        address = urlsplit("")
-    if address.scheme not in ("http", "https") or not address.hostname:
+    host = split_url(url).hostname
+    if not is_web_url(url) or host is None:
         raise click.UsageError(f"The URL must begin with http:// or https://, not {url[:60]!r}.")
-    return address.hostname
+    return host
 
 
 def _read_stories(options: Options) -> dict[str, str]:
@@ -349,46 +338,44 @@ def _is_mock_called(mock: MockServer, application: Application) -> bool:
 def _play(player: Player, options: Options, stories: Mapping[str, str]) -> int:
     """Play the stories, and then the day; print and write what came out of each at once."""
     results = Results(options.vendor or "", options.junit, is_strict=options.is_strict)
-    obstacles = player.find_obstacles()
-    if options.story is not None:
-        for story in stories:
-            reason = find_obstacle(story, obstacles)
-            if reason is not None:
-                raise click.UsageError(f"--play: {story} {reason}.")
-    ends_at = math.inf if options.timeout_s is None else time.monotonic() + options.timeout_s
+    ends_at = time.monotonic() + (options.timeout_s or math.inf)
     playable = []
     try:
         for story, title in stories.items():
-            need = find_obstacle(story, obstacles)
-            if {story, title}.intersection(options.skip):
-                results.skip(title, "--skip", is_missing=False)
-            elif not options.begin and story not in OF_A_RECEIVER:
-                results.skip(title, "needs --begin and --state", is_missing=True)
-            elif need is not None:
-                results.skip(title, need, is_missing=need not in OF_THE_VENDOR)
-            elif time.monotonic() >= ends_at:
-                results.skip(title, "--timeout", is_missing=True)
-            else:
-                playable.append(story)
-                result = _tell_story(player, title, split_story(story))
-                results.add(result, is_told=options.story is not None)
-                if results.has_crashed_thrice:
-                    raise ApplicationError("The application crashed in three stories in a row.")
-        if options.customers and time.monotonic() < ends_at:
-            _play_day(player, playable, obstacles, options, results)
+            reason = _reason_to_skip(player, options, story, title)
+            if reason is not None and options.story is not None:
+                raise click.UsageError(f"--play: {story} {reason}.")
+            if reason is not None:
+                results.skip(title, reason)
+                continue
+            if time.monotonic() > ends_at:
+                raise ApplicationError(f"--timeout: {options.timeout_s:g} s are over.")
+            playable.append(story)
+            result = _tell_story(player, title, split_story(story))
+            results.add(result, is_told=options.story is not None)
+            if results.has_crashed_thrice:
+                raise ApplicationError("The application crashed in three stories in a row.")
+        if options.customers is not None:
+            _play_day(player, playable, options, results, options.customers)
     finally:
         results.print_count()
-    is_cut = time.monotonic() >= ends_at
-    return Exit.LOOK if is_cut and results.exit_code is Exit.OK else results.exit_code
+    return results.exit_code
 
 
-def _tell_story(
-    player: Player, title: str, steps: Sequence[Taken], *, patience_s: float = 0.0
-) -> Result:
+def _reason_to_skip(player: Player, options: Options, story: str, title: str) -> str | None:
+    """Return why a story is not played; None if it is."""
+    if {story, title}.intersection(options.skip):
+        return _SKIPPED
+    if not options.begin and story not in OF_A_RECEIVER:
+        return "needs --begin and --state"
+    return find_obstacle(story, player.find_obstacles())
+
+
+def _tell_story(player: Player, title: str, steps: Sequence[Taken]) -> Result:
     """Play a story, and keep what is told of it."""
-    began_at = time.monotonic()
     lines: list[str] = []
-    played = player.play(steps, lines.append, patience_s)
+    began_at = time.monotonic()
+    played = player.play(steps, lines.append)
     return Result(
         title=title,
         story=join_story(steps),
@@ -399,60 +386,33 @@ def _tell_story(
 
 
 def _play_day(
-    player: Player,
-    stories: Sequence[str],
-    obstacles: Collection[str],
-    options: Options,
-    results: Results,
+    player: Player, stories: Sequence[str], options: Options, results: Results, customers: int
 ) -> None:
-    """Play a day, and shrink each kind of failure to a story."""
-    customers = options.customers or 0
-    day = make_day(stories, customers=customers, seed=options.seed, without=obstacles)
-    title = f"a day with {customers} customers, {len(day)} steps, seed {options.seed}"
-    say(f"{title[0].upper()}{title[1:]}:")
-    began_at = time.monotonic()
-    played = player.play(_with_progress(day), patience_s=_PATIENCE_S)
-    for customer, seconds in played.late.items():
-        say(f"late: {seconds:.0f} s ({customer})")
-    wrong_customers = {failure.customer for failure in played.failures}
-    say(f"{customers - len(wrong_customers)} customers end right.")
-    if not wrong_customers:
-        results.add(
-            Result(
-                title=title,
-                story="",
-                played=played,
-                lines=(),
-                seconds=time.monotonic() - began_at,
-            )
-        )
-    seen: set[Verdict] = set()
-    for failure in played.failures:
-        if failure.verdict in seen:
-            continue
-        seen.add(failure.verdict)
-        number = sum(each.verdict == failure.verdict for each in played.failures)
+    """Play a day, and tell each kind of failure as a story, if the customer fails alone, too."""
+    without = player.find_obstacles()
+    day = make_day(stories, customers=customers, seed=options.seed, without=without)
+    say(f"A day with {customers} customers, {len(day)} steps, seed {options.seed}:")
+    told = itertools.count(1)
+    tenth = 1 + len(day) // 10
 
-        def play(steps: Sequence[Taken]) -> Sequence[Failure]:
-            return player.play(steps).failures
-
-        shortest = Shrinker(play=play, failure=failure).shrink(day)
-        result = _tell_story(player, f"{number} customers of the day", shortest)
-        seen.update(result.verdicts)
-        times = 0
-        for _ in range(_REPLAYS):
-            times += failure.verdict in {each.verdict for each in play(shortest)}
-        if not result.verdicts:
-            found = attrs.evolve(result.played, failures=[failure])
-            result = attrs.evolve(result, played=found)
-        results.add(result)
-        say(f"       it came in {times} of {_REPLAYS} replays")
-
-
-def _with_progress(day: Sequence[Taken]) -> Iterator[Taken]:
-    """Yield the steps, and say at each tenth how many are done."""
-    tenth = max(1, len(day) // 10)
-    for number, step in enumerate(day):
-        if number % tenth == 0 and number:
+    def tell(_: str) -> None:
+        number = next(told)
+        if number % tenth == 0:
             say(f"    {number} of {len(day)} steps")
-        yield step
+
+    played = player.play(day, tell, _PATIENCE_S)
+    for customer, seconds in played.late.items():
+        say(f"    late: {seconds:.0f} s ({customer})")
+    wrong_customers = {failure.customer for failure in played.failures}
+    say(f"    {customers - len(wrong_customers)} customers end right.")
+    results.late += len(played.late)
+    by_verdict: dict[Verdict, list[Failure]] = {}
+    for failure in played.failures:
+        by_verdict.setdefault(failure.verdict, []).append(failure)
+    for failures in by_verdict.values():
+        steps = shorten(lambda steps: player.play(steps).failures, failures[0], day)
+        result = _tell_story(player, f"{len(failures)} customers of the day", steps)
+        if not result.verdicts:
+            # It comes with other customers only, or not each time.
+            result = attrs.evolve(result, played=attrs.evolve(played, failures=failures[:1]))
+        results.add(result)

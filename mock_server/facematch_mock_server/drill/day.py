@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Sequence
 
-import attrs
-
 from .judge import Failure
 from .steps import STEPS
-from .stories import Taken
+from .stories import FIRST_CUSTOMER, Taken
 
 #: How many customers are under way at once.
 _AT_ONCE = 8
@@ -60,48 +58,24 @@ def _with_inserted(rng: random.Random, steps: list[str], inserted: Sequence[str]
     return steps
 
 
-@attrs.frozen(kw_only=True)
-class Shrinker:
-    """Finds the shortest steps that fail in the same way.
+def shorten(play: Play, failure: Failure, day: Sequence[Taken]) -> list[Taken]:
+    """Return the steps of a failure's customer without those that it does not need.
 
-    Attributes:
-        play: Plays steps.
-        failure: The failure to find again.
+    Empty if the customer's steps do not fail alone.
     """
 
-    play: Play
-    failure: Failure
-
-    def shrink(self, steps: Sequence[Taken]) -> list[Taken]:
-        """Drop customers and steps while the failure stays."""
-        alone = [step for step in steps if step[0] == self.failure.customer]
-        shortest = alone if self._fails(alone) else list(steps)
-        size = max(1, len(shortest) // 2)
-        while size:
-            dropped = self._drop(shortest, size)
-            is_shorter = len(dropped) < len(shortest)
-            shortest = dropped
-            if size > 1 or not is_shorter:
-                size //= 2
-        return shortest
-
-    def _drop(self, steps: list[Taken], size: int) -> list[Taken]:
-        """Drop each run of so many steps without which the failure stays."""
-        position = 0
-        while position < len(steps):
-            candidate = steps[:position] + steps[position + size :]
-            if self._fails(candidate):
-                steps = candidate
-            else:
-                position += size
-        return steps
-
-    def _fails(self, steps: Sequence[Taken]) -> bool:
-        if not steps:
-            return False
-        has_race = any(STEPS[step].is_race for _, step in steps)
-        for _ in range(_TRIES_OF_A_RACE if has_race else 1):
-            for found in self.play(steps):
-                if (found.verdict, found.customer) == (self.failure.verdict, self.failure.customer):
-                    return True
+    def fails(steps: Sequence[Taken]) -> bool:
+        is_race = any(STEPS[step].is_race for _, step in steps)
+        for _ in range(_TRIES_OF_A_RACE if is_race else 1):
+            if failure.verdict in {each.verdict for each in play(steps)}:
+                return True
         return False
+
+    steps = [(FIRST_CUSTOMER, step) for customer, step in day if customer == failure.customer]
+    if not fails(steps):
+        return []
+    for position in reversed(range(len(steps))):
+        shorter = steps[:position] + steps[position + 1 :]
+        if shorter and fails(shorter):
+            steps = shorter
+    return steps

@@ -64,9 +64,7 @@ class Player:
             destination = self._control.webhooks.add(
                 url, secret=application.secret, held=True, events=events
             )
-            self._letters = LetterWriter(
-                mock=mock, destination=destination, approved=self._facts.yes
-            )
+            self._letters = LetterWriter(mock=mock, destination=destination)
 
     def __enter__(self) -> Self:
         return self
@@ -100,4 +98,4 @@ class Player:
         for customer, name in steps:
             run.take(customer, STEPS[name].sentence, STEPS[name].action)
         run.finish(patience_s)
-        return Played(failures=run.failures, late=run.late, output=run.output)
+        return Played(failures=list(run.failures.values()), late=run.late, output=run.output)

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -16,7 +16,7 @@ from facematch_mock_server.base.json_forms import JsonForm
 from facematch_mock_server.server import Served
 from facematch_mock_server.vendors.replays import SavedAnswers
 from facematch_mock_server.world.faults import Fault, Kind
-from facematch_mock_server.world.hosted import HostedSessions, SessionRules, hosted_of
+from facematch_mock_server.world.hosted import SessionRules, hosted_of
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import (
     SIGNATURE_REFUSED,
@@ -49,12 +49,12 @@ _LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class Link(enum.Enum):
-    """What a customer can do with what the application answered to a begin."""
+    """What the application answered to a begin."""
 
-    OPEN = "go on at the vendor"
-    UNDECIDED = "wait for the vendor's decision"
-    DEAD = "nothing: the session of the link is over"
-    NONE = "nothing: there is no link"
+    OPEN = "with the link of an open session"
+    UNDECIDED = "while the vendor has not decided"
+    DEAD = "with the link of a session that is over"
+    NONE = "without a link"
 
 
 @attrs.frozen(kw_only=True)
@@ -149,7 +149,7 @@ class Run:
     """One run of steps, with customers whom the application has never seen.
 
     Attributes:
-        failures: What is wrong.
+        failures: What is wrong, by verdict and customer.
         late: The customers whose state was right only later, with the seconds that it took.
         output: The last lines that the application wrote, before it was waited for.
     """
@@ -167,6 +167,7 @@ class Run:
         Customers get names of their own, and what happened before does not count.
         """
         self._control = mock.control
+        self._persons = mock.control.sessions
         self._facts = mock.control.world.vendor.drilled
         self._application = application
         self._letters = letters
@@ -176,17 +177,16 @@ class Run:
         self._customers: dict[str, Customer] = {}
         self._owners: dict[str, Customer] = {}
         self._began_at = time.monotonic()
-        self._last_session = self._newest_session_number()
+        self._last_session = _last_number(self._persons.all(limit=1))
         self._last_delivery = 0
         self._advanced_s = 0.0
         if letters is not None:
-            newest = self._control.webhooks.deliveries(limit=1)
-            self._last_delivery = newest[-1].number if newest else 0
+            self._last_delivery = _last_number(self._control.webhooks.deliveries(limit=1))
         self._charges_before = len(self._control.charges())
         self._job_answer: Answer | None = None
         program = application.program
         self._output_before = 0 if program is None else program.output_size()
-        self.failures: list[Failure] = []
+        self.failures: dict[tuple[Verdict, str], Failure] = {}
         self.late: dict[str, float] = {}
         self.output: Sequence[str] = ()
 
@@ -207,7 +207,8 @@ class Run:
         customer.had_yes = customer.had_yes or self._truth(customer).is_yes(self._facts)
         reading = self._read(customer)
         is_wrong = reading.belief is Belief.APPROVED and not customer.had_yes
-        if is_wrong and not any(each.customer == shown for each in self.failures):
+        is_forgery = (Verdict.FORGERY, shown) in self.failures
+        if is_wrong and not is_forgery:
             statuses = ", ".join(self._truth(customer).statuses) or "nothing"
             detail = f"the application says approved ({reading.shown}); the vendor says {statuses}"
             self._fail(Verdict.FALSE_YES, customer, detail)
@@ -358,10 +359,9 @@ class Run:
                 )
 
     def _fail(self, verdict: Verdict, customer: Customer, detail: str) -> None:
-        known = {(failure.verdict, failure.customer) for failure in self.failures}
-        if (verdict, customer.shown) not in known:
-            failure = Failure(verdict=verdict, customer=customer.shown, detail=detail)
-            self.failures.append(failure)
+        """Keep a failure; of several of one verdict and customer, the first."""
+        failure = Failure(verdict=verdict, customer=customer.shown, detail=detail)
+        self.failures.setdefault((verdict, customer.shown), failure)
 
     def _say(self, line: str) -> None:
         if self._tell is not None:
@@ -407,20 +407,11 @@ class Run:
         return session.status
 
     def _sessions(self, customer: Customer) -> list[Session]:
-        every = self._control.sessions.all()
-        return [each for each in every if each.id in customer.sessions]
-
-    def _newest_session_number(self) -> int:
-        newest = self._control.sessions.all(limit=1)
-        return newest[-1].number if newest else 0
-
-    def _newest_call_number(self) -> int:
-        newest = self._control.journal(limit=1)
-        return newest[-1].number if newest else 0
+        return [each for each in self._persons.all() if each.id in customer.sessions]
 
     def _collect(self, customer: Customer) -> list[Session]:
         """Give new sessions to the customer, and queue the webhooks; return the sessions."""
-        started = list(self._control.sessions.all(since=self._last_session))
+        started = list(self._persons.all(since=self._last_session))
         for session in started:
             self._last_session = session.number
             self._owners[session.id] = customer
@@ -465,7 +456,7 @@ class Run:
         The customer wishes a new session unless one is open. Several clicks are sent at the same
         time. `fault` is the vendor's; with `is_early`, webhooks arrive before its answer.
         """
-        open_ids = {session.id for session in self._control.sessions.open()}
+        open_ids = {session.id for session in self._persons.open()}
         if not open_ids.intersection(customer.sessions):
             customer.wishes += 1
         if fault is not None:
@@ -509,7 +500,7 @@ class Run:
         """
         accepted = [answer for answer in answers if answer.is_accepted]
         text = "\n".join(answer.text for answer in accepted)
-        open_ids = [session.id for session in self._control.sessions.open()]
+        open_ids = [session.id for session in self._persons.open()]
         handed = []
         for session in self._sessions(customer):
             if session.id in text or hosted_of(session).token in text:
@@ -523,83 +514,72 @@ class Run:
             return Link.OPEN
         rules: SessionRules = self._control.world.behaviour.session_rules
         # An open session that nobody can act in has a link that has expired.
-        over = set(rules.open_statuses)
-        over.update(
-            rules.status_after.get(end, "") for end in ("abandon", "expire", "expire_begun")
-        )
-        if any(session.status not in over for session in handed):
+        over = rules.open_statuses.union(rules.status_after.values())
+        undecided = [each for each in self._sessions(customer) if each.status not in over]
+        if any(each in handed or each.status not in self._facts.declined for each in undecided):
             return Link.UNDECIDED
         return Link.DEAD if handed else Link.NONE
 
     def _note_refusal(self, customer: Customer, link: Link, answers: Sequence[Answer]) -> None:
         """Note that the application gives an undecided customer no way on; a limit (429) may."""
-        truth = self._truth(customer)
-        if truth.is_yes(self._facts) or truth.is_no(self._facts):
+        statuses = self._truth(customer).statuses
+        has_yes = any(status in self._facts.approved for status in statuses)
+        if has_yes or (statuses[-1:] and statuses[-1] in self._facts.declined):
             return
         if any(answer.status == 429 for answer in answers):
             return
         customer.tabs.clear()
-        statuses = ", ".join(truth.statuses) or "nothing"
-        missing = (
-            "without a link" if link is Link.NONE else "with the link of a session that is over"
-        )
         customer.refused_with = (
-            f"the application answers {answers[-1]}, {missing}; the vendor says {statuses}"
+            f"the application answers {answers[-1]}, {link.value}; the vendor says "
+            f"{', '.join(statuses) or 'nothing'}"
         )
 
-    def act(
+    def _act(
         self,
         customer: Customer,
-        *,
-        do: Callable[[HostedSessions[Session], str], Session],
+        do: Callable[[str], Session],
         tabs: slice = slice(-1, None),
     ) -> str:
         """Act as the person in some of the customer's open tabs, by default in the newest.
 
         Return the statuses that the vendor has then.
         """
-        can_act = {session.id for session in self._control.sessions.open()}
+        can_act = {session.id for session in self._persons.open()}
         open_tabs = [each for each in customer.tabs if each in can_act]
-        statuses = [do(self._control.sessions, each).status for each in open_tabs[tabs]]
-        if not statuses:
-            return "no session is open"
-        return f"the vendor says {', '.join(statuses)}"
+        statuses = [do(each).status for each in open_tabs[tabs]]
+        return f"the vendor says {', '.join(statuses)}" if statuses else "no session is open"
 
     def show(
         self, customer: Customer, *, face: str, document: str, tabs: slice = slice(-1, None)
     ) -> str:
         """Show the cards of a face and of a document in some of the customer's open tabs."""
-        is_impostor = (face, document) != ("p1", "p1")
+        is_impostor = face != "p1" or document != "p1"
         customer.has_impostor = customer.has_impostor or is_impostor
         customer.may_be_declined = customer.may_be_declined or is_impostor
 
-        def finish(sessions: HostedSessions[Session], session_id: str) -> Session:
-            (session,) = [each for each in sessions.open() if each.id == session_id]
+        def finish(session_id: str) -> Any:
+            (session,) = [each for each in self._sessions(customer) if each.id == session_id]
             if hosted_of(session).kind == "kyc":
-                return sessions.finish(session_id, card=face, document=document)
+                return self._persons.finish(session_id, card=face, document=document)
             # It has a reference in place of a document, so only the face can be another.
-            return sessions.finish(session_id, card=face if document == "p1" else "p2")
+            return self._persons.finish(session_id, card=face if document == "p1" else "p2")
 
-        return self.act(customer, do=finish, tabs=tabs)
+        return self._act(customer, finish, tabs)
 
-    def give_up(
-        self, customer: Customer, *, do: Callable[[HostedSessions[Session], str], Session]
-    ) -> str:
-        """Act as a person who does not pass."""
+    def give_up(self, customer: Customer, *, how: str) -> str:
+        """Act as a person who does not pass, by a method of the mock's sessions.
+
+        A session expires hours or days later: the answers saved for a repeated key are gone.
+        """
         customer.may_be_declined = True
-        return self.act(customer, do=do)
-
-    def expire(self, customer: Customer) -> str:
-        """Let a session expire, hours or days later: answers saved for a repeated key are gone."""
-        told = self.give_up(customer, do=lambda sessions, key: sessions.expire(key))
-        if isinstance(self._control.world.records, SavedAnswers):
-            self._control.world.records.forget()
-        return told
+        records = self._control.world.records
+        if how == "expire" and isinstance(records, SavedAnswers):
+            records.forget()
+        return self._act(customer, getattr(self._persons, how))
 
     def review(self, customer: Customer) -> str:
         """End the newest open tab undecided, until a person at the vendor decides."""
-        status = self._facts.review or ""
-        return self.act(customer, do=lambda _, key: self._control.sessions.decide(key, status))
+        return self._act(customer, lambda key: self._persons.decide(key, self._facts.review))
 
     def reject(self, customer: Customer) -> str:
         """Decide that the answer is no."""
@@ -619,7 +599,7 @@ class Run:
     def _revise(self, customer: Customer, before: Collection[str | None], after: str) -> str:
         for session in self._sessions(customer):
             if session.status in before:
-                self._control.sessions.decide(session.id, after)
+                self._persons.decide(session.id, after)
                 return f"the vendor says {after}"
         return "there was none"
 
@@ -765,9 +745,12 @@ class Run:
             return False
         return 300 <= status < 500 and status != 404
 
-    def _send(self, delivery: WebhookDelivery) -> int | None:
+    def _sign(self, delivery: WebhookDelivery, age_s: int = 0) -> SignedPayload:
         assert self._letters is not None  # noqa: S101 - a webhook waits
-        return self._post(self._letters.sign_before(delivery, 0))
+        return self._letters.sign(delivery, age_s=age_s)
+
+    def _send(self, delivery: WebhookDelivery) -> int | None:
+        return self._post(self._sign(delivery))
 
     def _post(self, payload: SignedPayload) -> int | None:
         """Post to the receiver; return its status, None for no answer in time.
@@ -783,26 +766,22 @@ class Run:
             self._seen.receiver_s = _HANGING_RECEIVER_S
         return sent.status
 
-    def forge(self, customer: Customer, *, kind: str) -> str:
-        """Send a webhook that the vendor did not sign: ``unsigned``, ``forged`` or ``changed``."""
+    def forge(self, customer: Customer, *, write: Callable[..., SignedPayload]) -> str:
+        """Send a webhook that a method of `LetterWriter` writes in place of the vendor."""
         sessions = self._sessions(customer)
-        letters = self._letters
-        if not sessions or letters is None:
+        if not sessions:
             return "there is no session"
         return self._try_thrice(
-            customer, lambda: letters.forge(kind, sessions[-1]), Verdict.FORGERY
+            customer, lambda: write(self._letters, sessions[-1]), Verdict.FORGERY
         )
 
     def replay(self, customer: Customer) -> str:
         """Send the newest webhook that waits as it was signed before the vendor's limit."""
-        letters = self._letters
-        if not customer.waiting or letters is None:
+        if not customer.waiting:
             return "none waits"
         age_s = (self._facts.max_age_s or 0) + 60
         newest = customer.waiting[-1]
-        return self._try_thrice(
-            customer, lambda: letters.sign_before(newest, age_s), Verdict.REPLAY
-        )
+        return self._try_thrice(customer, lambda: self._sign(newest, age_s), Verdict.REPLAY)
 
     def _try_thrice(
         self, customer: Customer, write: Callable[[], SignedPayload], verdict: Verdict
@@ -814,21 +793,23 @@ class Run:
         receiver alone must not take it.
         """
         was = self._read(customer).belief
-        statuses = []
         acted = 0
         for _ in range(3):
-            calls = self._newest_call_number()
+            calls = _last_number(self._control.journal(limit=1))
             status = self._post(write())
-            statuses.append(status)
-            acted += is_taken(status) and self._newest_call_number() > calls
+            acted += is_taken(status) and _last_number(self._control.journal(limit=1)) > calls
         believed = self._read(customer).belief
         if believed is Belief.APPROVED is not was:
             self._fail(verdict, customer, "the application says approved because of it")
-        elif acted == len(statuses):
+        elif acted == 3:
             self._fail(verdict, customer, "the application takes it, and asks the vendor")
-        elif self._application.state is None and is_taken(statuses[0]):
-            self._fail(verdict, customer, f"it answers {statuses[0]}")
-        return f"the application answers {_shown(statuses[0])}"
+        elif self._application.state is None and is_taken(status):
+            self._fail(verdict, customer, f"it answers {status}")
+        return f"the application answers {_shown(status)}"
+
+
+def _last_number(records: Sequence[Any]) -> int:
+    return records[-1].number if records else 0
 
 
 def _shown(status: int | None) -> str:

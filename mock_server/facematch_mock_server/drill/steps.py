@@ -13,7 +13,8 @@ from facematch_mock_server.base.json_forms import JsonForm
 from facematch_mock_server.world.drilled import DrillFacts
 from facematch_mock_server.world.faults import Fault, Kind, Stage
 
-from .run import HELD_S, Application, Customer, Run
+from .letters import LetterWriter
+from .run import HELD_S, Act, Application, Run
 
 #: Seconds that a slow read takes; one that newer webhooks overtake; and one that a kill interrupts.
 _SLOW_S = 2.0
@@ -22,7 +23,7 @@ _INTERRUPTED_S = 0.3
 
 
 class Need(enum.StrEnum):
-    """What a step needs; the value says why it cannot be played without."""
+    """What a step needs; a value that begins with "needs" is of an option that is missing."""
 
     WEBHOOK = "needs --webhook"
     PROGRAM = "needs the command that starts the application"
@@ -53,10 +54,6 @@ class Need(enum.StrEnum):
         return facts.compares_faces
 
 
-#: The needs that the vendor decides: no option of the drill can meet them.
-OF_THE_VENDOR = frozenset({Need.CREATION, Need.REVIEW, Need.REVISION, Need.AGE, Need.FACES})
-
-
 @attrs.frozen
 class Step:
     """A step of a story.
@@ -69,9 +66,20 @@ class Step:
     """
 
     sentence: str
-    action: Callable[[Run, Customer], str | None]
-    needs: Sequence[Need] = ()
-    is_race: bool = False
+    action: Act
+    needs: Sequence[Need]
+    is_race: bool
+
+
+def _step(
+    sentence: str,
+    do: Callable[..., str | None],
+    *needs: Need,
+    is_race: bool = False,
+    **arguments: object,
+) -> Step:
+    """Return a step that acts with these arguments."""
+    return Step(sentence, partial(do, **arguments), needs, is_race)
 
 
 def _delay(call: str, seconds: float, times: int | None = None) -> Fault:
@@ -100,169 +108,168 @@ _HELD_ANSWER = _delay("session_start", HELD_S, 1)
 _OVERTAKEN = _delay("session_read", _OVERTAKEN_S, 1)
 
 _PASS = partial(Run.show, face="p1", document="p1")
-_HOOK = partial(Run.deliver, number=1)
-
-_WEBHOOK = (Need.WEBHOOK,)
-_COMPARED = (Need.FACES,)
-_REVIEWED = (Need.REVIEW,)
-_JOB = (Need.WEBHOOK, Need.JOB)
 
 #: The steps, by name.
 STEPS: Mapping[str, Step] = {
-    "begin": Step("{c} asks to be verified", Run.begin),
-    "begin-twice": Step(
-        "{c} clicks twice at once", partial(Run.begin, clicks=2, fault=_HELD_ANSWER), is_race=True
+    "begin": _step("{c} asks to be verified", Run.begin),
+    "begin-twice": _step(
+        "{c} clicks twice at once", Run.begin, clicks=2, fault=_HELD_ANSWER, is_race=True
     ),
-    "begin-503": Step(
+    "begin-503": _step(
         "{c} asks to be verified, while the vendor answers 503",
-        partial(Run.begin, fault=_refusal("session_start", 503)),
+        Run.begin,
+        fault=_refusal("session_start", 503),
     ),
-    "begin-lost": Step(
+    "begin-lost": _step(
         "{c} asks to be verified; the vendor starts a session, but its answer is lost",
-        partial(Run.begin, fault=_LOST_ANSWER),
+        Run.begin,
+        fault=_LOST_ANSWER,
     ),
-    "begin-early": Step(
+    "begin-early": _step(
         "{c} asks to be verified; the new session's webhook comes before the answer",
-        partial(Run.begin, fault=_HELD_ANSWER, is_early=True),
-        (Need.CREATION, Need.WEBHOOK),
+        Run.begin,
+        Need.CREATION,
+        Need.WEBHOOK,
+        fault=_HELD_ANSWER,
+        is_early=True,
     ),
-    "pass": Step("{c} passes at the vendor", _PASS),
-    "pass-first": Step(
-        "{c} passes at the vendor, in the tab opened first", partial(_PASS, tabs=slice(1))
-    ),
-    "pass-all": Step(
-        "{c} passes at the vendor, in every open tab", partial(_PASS, tabs=slice(None))
-    ),
-    "pass-overtakes": Step(
+    "pass": _step("{c} passes at the vendor", _PASS),
+    "pass-first": _step("{c} passes at the vendor, in the tab opened first", _PASS, tabs=slice(1)),
+    "pass-all": _step("{c} passes at the vendor, in every open tab", _PASS, tabs=slice(None)),
+    "pass-overtakes": _step(
         "{c} passes, while the vendor is slow to answer a read for the webhook before; the new "
         "webhooks overtake it",
-        partial(Run.overtake, fault=_OVERTAKEN, act=_PASS),
-        _WEBHOOK,
+        Run.overtake,
+        Need.WEBHOOK,
+        fault=_OVERTAKEN,
+        act=_PASS,
     ),
-    "other": Step(
-        "another person shows {c}'s document",
-        partial(Run.show, face="p2", document="p1"),
-        _COMPARED,
+    "other": _step(
+        "another person shows {c}'s document", Run.show, Need.FACES, face="p2", document="p1"
     ),
-    "document": Step(
-        "{c} shows somebody else's document",
-        partial(Run.show, face="p1", document="p2"),
-        _COMPARED,
+    "document": _step(
+        "{c} shows somebody else's document", Run.show, Need.FACES, face="p1", document="p2"
     ),
-    "spoof": Step(
-        "somebody shows a photograph of {c}", partial(Run.show, face="spoof", document="p1")
+    "spoof": _step("somebody shows a photograph of {c}", Run.show, face="spoof", document="p1"),
+    "fail": _step("{c} fails an attempt", Run.give_up, how="fail_attempt"),
+    "leave": _step("{c} leaves the vendor's page", Run.give_up, how="abandon"),
+    "expire": _step(
+        "{c}'s session expires, and the vendor forgets its saved answers",
+        Run.give_up,
+        how="expire",
     ),
-    "fail": Step(
-        "{c} fails an attempt",
-        partial(Run.give_up, do=lambda sessions, key: sessions.fail_attempt(key)),
-    ),
-    "leave": Step(
-        "{c} leaves the vendor's page",
-        partial(Run.give_up, do=lambda sessions, key: sessions.abandon(key)),
-    ),
-    "expire": Step("{c}'s session expires, and the vendor forgets its saved answers", Run.expire),
-    "review": Step(
-        "{c} is done, and a person at the vendor has to look",
-        Run.review,
-        _REVIEWED,
-    ),
-    "accept": Step("a person at the vendor says yes to {c}", Run.accept, _REVIEWED),
-    "accept-overtakes": Step(
+    "review": _step("{c} is done, and a person at the vendor has to look", Run.review, Need.REVIEW),
+    "accept": _step("a person at the vendor says yes to {c}", Run.accept, Need.REVIEW),
+    "accept-overtakes": _step(
         "a person at the vendor says yes to {c}, while the vendor is slow to answer a read for the "
         "webhook before; the new webhook overtakes it",
-        partial(Run.overtake, fault=_OVERTAKEN, act=Run.accept),
-        (Need.REVIEW, Need.WEBHOOK),
+        Run.overtake,
+        Need.REVIEW,
+        Need.WEBHOOK,
+        fault=_OVERTAKEN,
+        act=Run.accept,
     ),
-    "reject": Step(
-        "a person at the vendor says no to {c}",
-        Run.reject,
-        _REVIEWED,
-    ),
-    "overturn": Step("a person at the vendor takes {c}'s yes back", Run.overturn, (Need.REVISION,)),
-    "hook": Step("the oldest waiting webhook arrives", _HOOK, _WEBHOOK),
-    "hook-newest": Step(
+    "reject": _step("a person at the vendor says no to {c}", Run.reject, Need.REVIEW),
+    "overturn": _step("a person at the vendor takes {c}'s yes back", Run.overturn, Need.REVISION),
+    "hook": _step("the oldest waiting webhook arrives", Run.deliver, Need.WEBHOOK, number=1),
+    "hook-newest": _step(
         "the newest waiting webhook arrives, before older ones",
-        partial(_HOOK, is_newest_first=True),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        number=1,
+        is_newest_first=True,
     ),
-    "hook-twice": Step(
-        "the oldest waiting webhook arrives twice", partial(_HOOK, times=2), _WEBHOOK
+    "hook-twice": _step(
+        "the oldest waiting webhook arrives twice", Run.deliver, Need.WEBHOOK, number=1, times=2
     ),
-    "hook-lost": Step(
-        "the oldest waiting webhook never arrives", partial(Run.lose, number=1), _JOB
+    "hook-lost": _step(
+        "the oldest waiting webhook never arrives", Run.lose, Need.WEBHOOK, Need.JOB, number=1
     ),
-    "hooks": Step("all waiting webhooks arrive, in order", Run.deliver, _WEBHOOK),
-    "hooks-twice": Step(
-        "each waiting webhook arrives twice", partial(Run.deliver, times=2), _WEBHOOK
-    ),
-    "hooks-race": Step(
+    "hooks": _step("all waiting webhooks arrive, in order", Run.deliver, Need.WEBHOOK),
+    "hooks-twice": _step("each waiting webhook arrives twice", Run.deliver, Need.WEBHOOK, times=2),
+    "hooks-race": _step(
         "each waiting webhook arrives twice at the same moment",
-        partial(Run.deliver, times=2, at_once=True),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        times=2,
+        at_once=True,
         is_race=True,
     ),
-    "hooks-reversed": Step(
+    "hooks-reversed": _step(
         "all waiting webhooks arrive, the newest first",
-        partial(Run.deliver, is_newest_first=True),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        is_newest_first=True,
     ),
-    "hooks-tied": Step(
+    "hooks-tied": _step(
         "all waiting webhooks, of events in one second, arrive in another order",
         Run.deliver_tied,
-        _WEBHOOK,
+        Need.WEBHOOK,
     ),
-    "hooks-lost": Step("no waiting webhook ever arrives", Run.lose, _JOB),
-    "hooks-late": Step(
+    "hooks-lost": _step("no waiting webhook ever arrives", Run.lose, Need.WEBHOOK, Need.JOB),
+    "hooks-late": _step(
         "all waiting webhooks arrive, hours after their events",
-        partial(Run.deliver, older_by=dt.timedelta(hours=3)),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        older_by=dt.timedelta(hours=3),
     ),
-    "hooks-503": Step(
+    "hooks-503": _step(
         "all waiting webhooks arrive, while the vendor answers 503 to reads",
-        partial(Run.deliver, fault=_refusal("session_read", 503)),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        fault=_refusal("session_read", 503),
     ),
-    "hooks-429": Step(
+    "hooks-429": _step(
         "all waiting webhooks arrive, while the vendor answers 429 to reads",
-        partial(Run.deliver, fault=_refusal("session_read", 429)),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        fault=_refusal("session_read", 429),
     ),
-    "hooks-slow": Step(
+    "hooks-slow": _step(
         "all waiting webhooks arrive, while the vendor takes 2 s for a read",
-        partial(Run.deliver, fault=_delay("session_read", _SLOW_S)),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        fault=_delay("session_read", _SLOW_S),
     ),
-    "hooks-kill": Step(
+    "hooks-kill": _step(
         "all waiting webhooks arrive; the application is killed once it has answered",
-        partial(Run.deliver, fault=_delay("session_read", _INTERRUPTED_S), then_kill=True),
-        (Need.WEBHOOK, Need.PROGRAM),
+        Run.deliver,
+        Need.WEBHOOK,
+        Need.PROGRAM,
+        fault=_delay("session_read", _INTERRUPTED_S),
+        then_kill=True,
         is_race=True,
     ),
-    "hooks-spaced": Step(
+    "hooks-spaced": _step(
         "all waiting webhooks arrive, their JSON written with unusual spaces",
-        partial(Run.deliver, form=JsonForm.UNUSUAL),
-        _WEBHOOK,
+        Run.deliver,
+        Need.WEBHOOK,
+        form=JsonForm.UNUSUAL,
     ),
-    "unsigned": Step(
+    "unsigned": _step(
         "somebody posts a webhook without a signature, which says that {c} passed",
-        partial(Run.forge, kind="unsigned"),
-        _WEBHOOK,
+        Run.forge,
+        Need.WEBHOOK,
+        write=LetterWriter.write_unsigned,
     ),
-    "forged": Step(
+    "forged": _step(
         "somebody without the secret signs a webhook which says that {c} passed",
-        partial(Run.forge, kind="forged"),
-        _WEBHOOK,
+        Run.forge,
+        Need.WEBHOOK,
+        write=LetterWriter.write_forged,
     ),
-    "changed": Step(
+    "changed": _step(
         "somebody changes a signed webhook, so that it says that {c} passed",
-        partial(Run.forge, kind="changed"),
-        _WEBHOOK,
+        Run.forge,
+        Need.WEBHOOK,
+        write=LetterWriter.write_changed,
     ),
-    "old": Step(
+    "old": _step(
         "a webhook arrives that was signed {age} s ago; the vendor's limit is {limit} s",
         Run.replay,
-        (Need.AGE, Need.WEBHOOK),
+        Need.AGE,
+        Need.WEBHOOK,
     ),
-    "kill": Step("the application is killed and started again", Run.kill, (Need.PROGRAM,)),
-    "job": Step("the application's own job runs", Run.run_job, (Need.JOB,)),
+    "kill": _step("the application is killed and started again", Run.kill, Need.PROGRAM),
+    "job": _step("the application's own job runs", Run.run_job, Need.JOB),
 }
