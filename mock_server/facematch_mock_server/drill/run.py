@@ -578,8 +578,12 @@ class Run:
         return self._act(customer, getattr(self._persons, how))
 
     def review(self, customer: Customer) -> str:
-        """End the newest open tab undecided, until a person at the vendor decides."""
-        return self._act(customer, lambda key: self._persons.decide(key, self._facts.review))
+        """Pass in the newest open tab; the vendor tells no yes, because a person has to look."""
+        self.show(customer, face="p1", document="p1")
+        self._collect(customer)
+        approved = self._facts.approved
+        customer.waiting = [each for each in customer.waiting if each.status not in approved]
+        return self._revise(customer, approved, self._facts.review)
 
     def reject(self, customer: Customer) -> str:
         """Decide that the answer is no."""
@@ -594,10 +598,10 @@ class Run:
         """Take a yes back, days later, so that the application's job has run."""
         self.run_job()
         customer.may_be_declined = True
-        return self._revise(customer, self._facts.approved, self._facts.revised_to or "")
+        return self._revise(customer, self._facts.approved, self._facts.revised_to)
 
-    def _revise(self, customer: Customer, before: Collection[str | None], after: str) -> str:
-        for session in self._sessions(customer):
+    def _revise(self, customer: Customer, before: Collection[str | None], after: str | None) -> str:
+        for session in reversed(self._sessions(customer)):
             if session.status in before:
                 self._persons.decide(session.id, after)
                 return f"the vendor says {after}"

@@ -1,4 +1,4 @@
-"""What a drill writes and counts: JUnit, stories that are not tried, own stories, an end by time."""
+"""What a drill writes and counts: JUnit, stories not tried, own stories, an end by time."""
 
 import re
 import sys
