@@ -338,7 +338,7 @@ def serve(shop, port):
             else:
                 answer = shop.answer(shop.receive, body, dict(self.headers))
             status = answer if isinstance(answer, int) else 200
-            print(self.command, url.path, status, flush=True)
+            sys.stderr.write(f"{self.command} {url.path} {status}\n")
             text = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))

@@ -118,7 +118,9 @@ def broken(tmp_path, monkeypatch, find_program):
         words += ["--state", f"{url}/{state}?customer={{customer}}", *options, "--", *command]
         # In a process of its own, because Flask's traceback is shown.
         main = [sys.executable, "-c", "from facematch_core.cli import main; main()", "drill"]
-        return subprocess.run([*main, *words], capture_output=True, text=True, timeout=240)
+        return subprocess.run(
+            [*main, *words], check=False, capture_output=True, text=True, timeout=240
+        )
 
     return broken
 

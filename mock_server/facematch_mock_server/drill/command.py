@@ -33,7 +33,7 @@ from .judge import Belief, Failure, Verdict
 from .options import Options, example
 from .player import Player
 from .receiver import start_session
-from .results import Result, Results, print_lines
+from .results_cli import Result, Results, print_lines
 from .run import Application
 from .stories import OF_A_RECEIVER, Taken, find_obstacle, join_story, split_story
 
@@ -87,7 +87,8 @@ _SHOWN_LETTERS = 300
     help="Story to leave out, by its title or steps. May be repeated.")
 @click.option("--strict", "is_strict", is_flag=True,
     help="Exit with 1 if a story is not tried for want of --job, --webhook or COMMAND.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+@click.option("--timeout", "timeout_s", metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
     help="Play no further story after so many seconds, and exit with 3.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the result as JUnit XML after each story, one test for each.")

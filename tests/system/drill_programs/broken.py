@@ -28,7 +28,8 @@ def verify():
 @app.post("/webhook")
 def webhook():
     if WAY == "crashes":
-        print("out of memory", flush=True)
+        sys.stderr.write("out of memory\n")
+        sys.stderr.flush()
         os._exit(9)
     if WAY == "bug in the receiver":
         raise RuntimeError("no column named session")
