@@ -18,11 +18,10 @@ import attrs
 import click
 
 from facematch_core.base.addresses import is_loopback
+from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text, read_toml
 from facematch_core.cli.text import Exit, say
 from facematch_core.errors import ConfigurationError
-from facematch_mock_server.door import Door
-from facematch_mock_server.door.variables import variables_for
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.outgoing import is_web_url, may_send, split_url
@@ -257,6 +256,13 @@ def _start_program(
     mock: MockServer, options: Options, secret: str, stack: contextlib.ExitStack
 ) -> Program:
     """Start the application behind a door, and return its process."""
+    try:
+        from facematch_mock_server.door import Door
+        from facematch_mock_server.door.variables import variables_for
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"The drill needs {missing.name}: {install_command('door')}"
+        ) from None
     door = stack.enter_context(Door(mock, any_key=True))
     vendor = mock.control.world.vendor
     own = vendor.variables
