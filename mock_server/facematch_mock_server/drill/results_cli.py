@@ -96,9 +96,15 @@ class Results:
         return len(last) == 3 and all(Verdict.CRASHES in each.verdicts for each in last)
 
     def add(self, result: Result, *, is_told: bool = False) -> None:
-        """Print a result, with the story if its verdict is new or `is_told`, and write it."""
+        """Write a result, and print it, with the story if its verdict is new or `is_told`."""
         self.played.append(result)
         verdicts = result.shown_verdicts
+        case = self._case(result.title, f"{result.seconds:.3f}")
+        if verdicts:
+            failure = ET.SubElement(case, "failure", message=verdicts)
+            failure.text = "\n".join(map(clean, result.told))
+            ET.SubElement(case, "system-out").text = "\n".join(map(clean, result.played.output))
+        self._write()
         say(f"WRONG  {result.title}: {verdicts}" if verdicts else f"right  {result.title}")
         # The first story of a verdict is the shortest, and the others are told by --play.
         if is_told or (verdicts and verdicts not in self._told):
@@ -109,12 +115,6 @@ class Results:
         if verdicts and (is_told or Verdict.CRASHES in result.verdicts):
             print_lines(result.played.output)
         self._told.add(verdicts)
-        case = self._case(result.title, f"{result.seconds:.3f}")
-        if verdicts:
-            failure = ET.SubElement(case, "failure", message=verdicts)
-            failure.text = "\n".join(map(clean, result.told))
-            ET.SubElement(case, "system-out").text = "\n".join(map(clean, result.played.output))
-        self._write()
 
     def skip(self, title: str, reason: str) -> None:
         """Write a story that is not played, and count it if another option would let it be."""

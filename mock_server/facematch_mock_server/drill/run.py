@@ -420,15 +420,22 @@ class Run:
             customer.last_event_at = max(customer.last_event_at, before)
         if self._letters is None:
             return started
+        new: dict[Customer, list[WebhookDelivery]] = {}
         for delivery in self._control.webhooks.deliveries(since=self._last_delivery):
             self._last_delivery = delivery.number
             owner = self._owners.get(delivery.session_id)
             # The application may have added a webhook by the vendor's API, too.
             is_own = delivery.destination == self._letters.destination.uuid
             if owner is not None and is_own:
-                happened_at = max(delivery.created_at, owner.last_event_at + _BETWEEN_EVENTS)
-                owner.last_event_at = happened_at
+                new.setdefault(owner, []).append(delivery)
+        for owner, deliveries in new.items():
+            # The last one happens now, unless the customer's former event leaves too little time.
+            first_at = deliveries[-1].created_at - _BETWEEN_EVENTS * (len(deliveries) - 1)
+            happened_at = max(first_at, owner.last_event_at + _BETWEEN_EVENTS)
+            for delivery in deliveries:
                 owner.waiting.append(self._change(delivery, created_at=happened_at))
+                owner.last_event_at = happened_at
+                happened_at += _BETWEEN_EVENTS
         # No event is later than the vendor's clock.
         ahead_s = (customer.last_event_at - self._control.now()).total_seconds()
         if ahead_s > 0:
@@ -751,7 +758,8 @@ class Run:
 
     def _sign(self, delivery: WebhookDelivery, age_s: int = 0) -> SignedPayload:
         assert self._letters is not None  # noqa: S101 - a webhook waits
-        return self._letters.sign(delivery, age_s=age_s)
+        # Signed by the application's clock, not by the one that is ahead for the events.
+        return self._letters.sign(delivery, age_s=age_s + round(self._advanced_s))
 
     def _send(self, delivery: WebhookDelivery) -> int | None:
         return self._post(self._sign(delivery))

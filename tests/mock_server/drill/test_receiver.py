@@ -172,7 +172,13 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        vendor if vendor == "didit" else pytest.param(vendor, marks=pytest.mark.slow)
+        for vendor in WITH_WEBHOOKS
+    ],
+)
 def test_receiver_that_verifies_encoded_again_json_is_found(
     receive, secret_file, sessions, vendor, writer
 ):

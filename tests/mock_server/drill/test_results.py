@@ -81,6 +81,7 @@ def test_story_that_is_not_tried_is_counted_and_fails_a_strict_drill(drill, only
     assert drill("", "--strict").exit_code == 1
 
 
+@pytest.mark.slow
 def test_application_without_webhooks_is_told_what_was_not_tried(drill, only):
     only("begin", "begin,pass,hooks-twice")
     answer = drill("", webhook=())
@@ -88,6 +89,7 @@ def test_application_without_webhooks_is_told_what_was_not_tried(drill, only):
     assert "not tried: 1 (needs --webhook)" in answer.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skipped", [STORY, TITLE])
 def test_known_failure_can_be_skipped_by_its_steps_or_title(drill, only, skipped):
     only("begin,pass", STORY)
@@ -96,6 +98,7 @@ def test_known_failure_can_be_skipped_by_its_steps_or_title(drill, only, skipped
     assert drill("", "--skip", "no such story").exit_code == 2
 
 
+@pytest.mark.slow
 def test_own_stories_are_played_after_the_others(drill, only, tmp_path):
     only("begin,pass")
     file = tmp_path / "bugs.toml"
@@ -110,6 +113,7 @@ def test_own_stories_are_played_after_the_others(drill, only, tmp_path):
     assert drill("", "--stories", file).exit_code == 2
 
 
+@pytest.mark.slow
 def test_no_story_begins_after_the_timeout(drill, only, tmp_path):
     only("begin,pass", STORY)
     answer = drill("", "--timeout", "1e-9")
