@@ -24,7 +24,7 @@ class Result:
 
     Attributes:
         title: What it is about.
-        story: Its steps, as `--play` takes them.
+        story: Its steps, as `--play` takes them; empty if they do not fail alone.
         played: What came of it.
         lines: The story as it went.
         seconds: How long it took.
@@ -52,7 +52,9 @@ class Result:
         told = list(self.lines)
         for failure in sorted(self.played.failures, key=lambda each: _ORDER.index(each.verdict)):
             told.append(f"       => {failure.verdict.upper()}: {failure.detail}")
-        return [*told, f"       again: --play '{self.story}'"]
+        if self.story:
+            told.append(f"       again: --play '{self.story}'")
+        return told
 
 
 def print_lines(lines: Sequence[str]) -> None:
@@ -124,7 +126,12 @@ class Results:
         self._write()
 
     def print_count(self) -> None:
-        """Print how many stories end right, and how many are not tried for which reason."""
+        """Print how many stories end right, and how many are not tried for which reason.
+
+        Nothing if none was played.
+        """
+        if not self.played:
+            return
         right = sum(not each.verdicts for each in self.played)
         line = f"{right} of {len(self.played)} stories end right"
         if self.late:

@@ -239,6 +239,10 @@ class Run:
         self._control.account.clock.rewind(self._advanced_s)
 
     def _deliver_rest(self) -> None:
+        """Deliver what waits, and what was refused for now again, and run the job after each round.
+
+        A webhook that is refused in every round is given up, as a vendor does.
+        """
         for _ in range(1 + _REPEATS):
             for customer in self._customers.values():
                 if customer.waiting:
