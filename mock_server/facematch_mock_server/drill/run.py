@@ -39,8 +39,8 @@ HELD_S = 1.0
 #: Seconds in which an application that works in the background must have reached its state.
 SETTLING_S = 3.0
 #: Seconds to wait for a receiver's answer, and once it did not answer in time.
-_RECEIVER_S = 10.0
-_HANGING_RECEIVER_S = 3.0
+RECEIVER_S = 10.0
+HANGING_RECEIVER_S = 3.0
 #: How often a vendor repeats a webhook that was not taken: the smallest number documented.
 _REPEATS = 2
 #: Seconds between two events of a customer, as persons need some.
@@ -104,7 +104,7 @@ class Seen:
     has_approved: bool = False
     fields: set[str] = attrs.field(factory=set)
     has_taken: bool | None = None
-    receiver_s: float = _RECEIVER_S
+    receiver_s: float = attrs.field(factory=lambda: RECEIVER_S)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -184,6 +184,7 @@ class Run:
             self._last_delivery = _last_number(self._control.webhooks.deliveries(limit=1))
         self._charges_before = len(self._control.charges())
         self._job_answer: Answer | None = None
+        self._is_hanging = False
         program = application.program
         self._output_before = 0 if program is None else program.output_size()
         self.failures: dict[tuple[Verdict, str], Failure] = {}
@@ -241,9 +242,12 @@ class Run:
     def _deliver_rest(self) -> None:
         """Deliver what waits, and what was refused for now again, and run the job after each round.
 
-        A webhook that is refused in every round is given up, as a vendor does.
+        A webhook that is refused in every round is given up, as a vendor does. To a receiver that
+        hangs, none comes again.
         """
         for _ in range(1 + _REPEATS):
+            if self._is_hanging:
+                break
             for customer in self._customers.values():
                 if customer.waiting:
                     self._say(f"(then) webhooks arrive: {self.deliver(customer)}")
@@ -779,7 +783,8 @@ class Run:
         assert receive is not None  # noqa: S101 - the step has no obstacle
         sent = post(receive, payload, self._seen.receiver_s)
         if sent.status is None and sent.elapsed_ms >= 1000 * self._seen.receiver_s:
-            self._seen.receiver_s = _HANGING_RECEIVER_S
+            self._is_hanging = True
+            self._seen.receiver_s = HANGING_RECEIVER_S
         return sent.status
 
     def forge(self, customer: Customer, *, write: Callable[..., SignedPayload]) -> str:

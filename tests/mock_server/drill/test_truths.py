@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -320,3 +321,36 @@ def test_state_that_becomes_right_in_time_is_late_unless_nothing_makes_it_good(v
             played = player.play(split_story("begin,pass"), patience_s=30)
     assert (list(played.late) == ["Ada"]) == is_late
     assert (played.failures == []) == is_late
+
+
+def test_receiver_that_hangs_gets_each_webhook_once(monkeypatch):
+    monkeypatch.setattr(run, "HANGING_RECEIVER_S", 0.3)
+    monkeypatch.setattr(run, "RECEIVER_S", 0.3)
+    asked, is_over = [], threading.Event()
+
+    class Hanging(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked.append(self.path)
+            is_over.wait(60)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
+    thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+    thread.start()
+    try:
+        with MockServer(vendor="didit") as mock:
+            shop = didit(mock)
+            url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+            failures = drill.play(
+                "begin,pass,hooks", mock=mock, begin=shop.begin, state=shop.state, webhook=url
+            )
+            sent = len(mock.control.webhooks.deliveries())
+    finally:
+        is_over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert len(asked) == sent
+    assert Verdict.REFUSES_WEBHOOKS in [failure.verdict for failure in failures]
