@@ -528,10 +528,12 @@ class Run:
         if accepted and set(open_ids).intersection(customer.tabs):
             return Link.OPEN
         rules: SessionRules = self._control.world.behaviour.session_rules
-        # An open session that nobody can act in has a link that has expired.
-        over = rules.open_statuses.union(rules.status_after.values())
+        # A link alone that has expired is none of a session that is over: by the application's own
+        # clock, it is still good.
+        over = set(rules.status_after.values()) - rules.open_statuses
         undecided = [each for each in self._sessions(customer) if each.status not in over]
-        if any(each in handed or each.status not in self._facts.declined for each in undecided):
+        refusable = self._facts.declined | rules.open_statuses
+        if any(each in handed or each.status not in refusable for each in undecided):
             return Link.UNDECIDED
         return Link.DEAD if handed else Link.NONE
 
