@@ -28,8 +28,8 @@ MISTAKES = {
     "verifies nothing": ("accepts a forgery", "begin,unsigned"),
     "believes any signature": ("accepts a forgery", "begin,forged"),
     "signs the time alone": ("accepts a forgery", "begin,changed"),
-    "takes any age": ("accepts a forgery", "begin,pass,old"),
-    "verifies written again": ("a yes was lost", "begin,pass"),
+    "takes any age": ("accepts a replay", "begin,pass,old"),
+    "verifies written again": ("refuses webhooks", "begin,pass"),
     "forgets one tab": ("a yes was lost", "begin-twice,pass"),
     "starts twice": ("charged twice for one wish", "begin-twice,pass-all"),
     "never asks": ("a yes was lost", "begin,pass,hooks-lost"),
@@ -147,7 +147,8 @@ class Shop:
         tries = self.run("SELECT * FROM tries WHERE customer = ? ORDER BY at", customer)
         is_new_try = self.way == "a new session for each try" and row["failed"] > row["key"]
         forgets = self.way in ("starts twice", "forgets one tab")
-        if tries and not is_new_try and self.way != "starts twice":
+        starts_anyway = self.way in ("starts twice", "unknown session makes a row")
+        if tries and not is_new_try and not starts_anyway:
             session = self.stripe("GET", f"/{tries[-1]['session']}")
             if session["status"] != "canceled":
                 return {"url": session["url"], "id": session["id"]}
@@ -337,6 +338,7 @@ def serve(shop, port):
             else:
                 answer = shop.answer(shop.receive, body, dict(self.headers))
             status = answer if isinstance(answer, int) else 200
+            sys.stderr.write(f"{self.command} {url.path} {status}\n")
             text = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))

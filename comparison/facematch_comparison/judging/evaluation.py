@@ -257,6 +257,7 @@ class _Judging:
     """
 
     def __init__(self, table: Answers, confidence: float) -> None:
+        """Judge what needs no threshold; `choose` does the rest, once."""
         self.table = table
         self.rates = stats.Rates(table, confidence)
         self.is_scored, why_not = _has_threshold(table)

@@ -2,7 +2,8 @@
 
 Words:
     story: A few steps, such as ``begin-twice,pass-first``: a customer at the application, the
-        person at the vendor, webhooks that are late, doubled, reversed, lost or forged.
+        person at the vendor, webhooks that are late, doubled, reversed, lost or forged. A step is
+        Ada's unless it names its customer, as in ``ben:begin``.
     belief: What the application says of a customer; the truth is what the vendor's mock says.
     verdict: What is wrong, such as ``a yes was lost``.
     day: Many customers, whose stories have further steps between theirs, all mixed.
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from .application import ApplicationError, Target
 from .judge import Belief, Failure, Verdict
-from .player import Application, Player, Receive
+from .player import Player
+from .run import Application, Receive
 from .stories import STORIES, split_story
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def play(
         once: Fields of the state's JSON that count what must happen once.
 
     Raises:
-        ApplicationError: the application has an unknown word for a state, or cannot be run.
+        ApplicationError: the application has an unknown word for a state, no state that can be
+            read or no field of `once`, or it cannot be run.
         ValueError: a step is unknown, or cannot be played.
     """
     vendor = mock.control.world.vendor.name
@@ -73,7 +76,7 @@ def play(
     steps = split_story(story)
     with Player(mock.of(vendor), application) as player:
         obstacles = player.find_obstacles()
-        for step in steps:
+        for _, step in steps:
             if step in obstacles:
                 raise ValueError(f"the step {step} cannot be played: {obstacles[step]}")
-        return player.play([(0, step) for step in steps])
+        return list(player.play(steps).failures)

@@ -27,6 +27,8 @@ ANSWER_S = 20.0
 START_S = 60.0
 #: Seconds to wait for a killed application to leave its ports.
 _END_S = 10.0
+#: How many lines of its output are shown.
+_LAST_LINES = 20
 #: What a test may pass instead of a URL or a command: a function of the customer's name.
 Target: TypeAlias = "str | Callable[[str], Any]"
 
@@ -77,6 +79,8 @@ def ask(target: Target, customer: str) -> Answer:
             return Answer(status=value)
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         return Answer(text=text, body=text, status=200)
+    # Names that differ only in case have one e-mail address.
+    target = target.replace("{email}", f"{customer.lower()}@shop.example")
     target = target.replace("{customer}", customer)
     url = url_of(target)
     if url is None:
@@ -213,13 +217,16 @@ class Program:
             time.sleep(0.05)
         self.check_running()
 
+    def exit_code(self) -> int | None:
+        """Return the exit code if the application has ended by itself; else None."""
+        return None if self._process is None else self._process.poll()
+
     def check_running(self) -> None:
         """Raise ApplicationError if the application has ended by itself."""
-        process = self._process
-        if process is not None and process.poll() is not None:
+        exit_code = self.exit_code()
+        if exit_code is not None:
             raise ApplicationError(
-                f"The application ended by itself with exit code {process.returncode}."
-                f"{self._last_words()}"
+                f"The application ended by itself with exit code {exit_code}.{self._last_words()}"
             )
 
     def kill(self) -> None:
@@ -248,7 +255,7 @@ class Program:
         """Return how many bytes it has written."""
         return self._output.stat().st_size
 
-    def last_lines(self, number: int, since: int = 0) -> list[str]:
+    def last_lines(self, number: int = _LAST_LINES, since: int = 0) -> list[str]:
         """Return the last lines that it has written, of those after so many bytes."""
         written = self._output.read_bytes()[since:].decode(errors="replace")
         lines = [line.strip()[:200] for line in written.split("\n") if line.strip()]

@@ -3,71 +3,55 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
+import math
 import os
 import secrets
 import signal
-import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
+from typing import Any
 
 import attrs
 import click
 
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.extras import install_command
-from facematch_core.base.files import read_text
+from facematch_core.base.files import read_text, read_toml
 from facematch_core.cli.text import Exit, say
 from facematch_core.errors import ConfigurationError
+from facematch_mock_server.server import MockServer
+from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.world.outgoing import is_web_url, may_send, split_url
 
-if TYPE_CHECKING:
-    from facematch_mock_server.drill.application import Answer, Program
-    from facematch_mock_server.drill.judge import Failure
-    from facematch_mock_server.drill.player import Application, Player, Step
-    from facematch_mock_server.server import MockServer
+from .application import ANSWER_S, ApplicationError, Program, ask
+from .day import make_day, shorten
+from .judge import Belief, Failure, Verdict
+from .options import Options, example
+from .player import Player
+from .receiver import start_session
+from .results_cli import Result, Results, print_lines
+from .run import Application
+from .stories import OF_A_RECEIVER, Taken, find_obstacle, join_story, split_story
 
-#: How many lines of the application's output are shown.
-_SHOWN_LINES = 20
-#: How often a failure of a day is played again, to say how often it comes.
-_REPLAYS = 10
-
-
-@attrs.frozen(kw_only=True)
-class Played:
-    """A story that was played.
-
-    Attributes:
-        title: What it is about.
-        steps: Its steps.
-        failures: What was wrong, the gravest first.
-        lines: The story as it went, if something was wrong.
-    """
-
-    title: str
-    steps: Sequence[Step]
-    failures: Sequence[Failure]
-    lines: Sequence[str]
-
-    @property
-    def verdicts(self) -> str:
-        """The verdicts, in capital letters."""
-        return ", ".join(failure.verdict.upper() for failure in self.failures)
-
-    @property
-    def play_option(self) -> str:
-        """The option that plays it again."""
-        return f"--play '{','.join(step for _, step in self.steps)}'"
+#: Seconds for which a wrong customer of a day is judged again.
+_PATIENCE_S = 60.0
+#: Seconds in which an application that could not listen has ended by itself.
+_END_S = 3.0
+_SKIPPED = "--skip"
+#: How much of an answer is shown.
+_SHOWN_LETTERS = 300
 
 
 # fmt: off
 @click.command("drill")
-@click.option("--vendor", metavar="NAME", required=True,
+@click.option("--vendor", metavar="NAME",
     help="Vendor with sessions whose mock the application calls. Give an unknown name to list all.")
 @click.option("--begin", metavar="URL|COMMAND",
-    help="Starts a verification of {customer}: 'POST http://...', a URL, or a command.")
+    help="Starts a verification of {customer}: 'POST http://...', a URL, or a command. {email} is "
+    "an address, which one story gives to three customers.")
 @click.option("--state", metavar="URL|COMMAND",
     help="Answers what the application believes of {customer}: a word, or JSON with `state` or "
     "`status`.")
@@ -96,10 +80,21 @@ class Played:
     help="Seed of the day.")
 @click.option("--play", "story", metavar="STEPS", help="Play one story, such as "
     "'begin-twice,pass-first', and tell it.")
+@click.option("--stories", "stories_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="TOML file with stories of your own, played after the others: TITLE = 'STEPS'.")
+@click.option("--skip", metavar="STORY", multiple=True,
+    help="Story to leave out, by its title or steps. May be repeated.")
+@click.option("--strict", "is_strict", is_flag=True,
+    help="Exit with 1 if a story is not tried for want of --job, --webhook or COMMAND.")
+@click.option("--timeout", "timeout_s", metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Play no further story after so many seconds, and exit with 3.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the result as JUnit XML, one test for each story.")
+    help="Write the result as JUnit XML after each story, one test for each.")
+@click.option("--example", "is_example", is_flag=True,
+    help="Drill a small shop that is wrong on purpose.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
-def command(**options: Any) -> int:
+def command(**given: Any) -> int:
     """Try a whole application with bad days: lost, late and forged webhooks.
 
     Plays stories, and says what the application believes wrongly afterwards.
@@ -109,87 +104,73 @@ def command(**options: Any) -> int:
     the webhook's secret in DRILL_SECRET, and all of them in the vendor's usual variables. Without
     COMMAND, it must already run and call the mock at --port.
 
-    The exit code is 0 if every story ends right, 1 if one does not, 3 if the application cannot be
-    tried, and 4 if the mock saw no call of it: it may have called the vendor, and paid.
+    The exit code is 0 if every story that was played ends right, 1 if one does not, 3 if the
+    application cannot be tried, and 4 if the mock saw no call of it: it may have called the vendor,
+    and paid.
     """
-    try:
-        from facematch_mock_server.drill.application import ApplicationError
-        from facematch_mock_server.server import MockServer
-        from facematch_mock_server.vendors import vendor_named, vendor_names
-    except ModuleNotFoundError as missing:
-        raise ConfigurationError(
-            f"The drill needs {missing.name}: {install_command('door')}"
-        ) from None
-    # Only here, because `facematch drill --help` must not wait for all vendors.
+    options = Options(**given)
+    if options.is_example:
+        options = example(options)
+        say("A small shop on this machine, which is wrong on purpose; no account is needed.")
     known = [name for name in vendor_names() if vendor_named(name).drilled.approved]
-    if options["vendor"] not in known:
+    if options.vendor not in known:
         raise click.UsageError(f"--vendor must be one of {', '.join(known)}.")
     host = _check_options(options)
+    stories = _read_stories(options)
     secret = None
-    if options["secret_file"] is not None:
-        secret = read_text(options["secret_file"], "secret file").strip()
+    if options.secret_file is not None:
+        secret = read_text(options.secret_file, "secret file").strip()
         if not secret:
-            raise click.UsageError(f"{options['secret_file']} is empty: write the secret into it.")
-    is_local = is_loopback(options["host"])
+            raise click.UsageError(f"{options.secret_file} is empty: write the secret into it.")
     try:
         server = MockServer(
-            vendor=options["vendor"],
-            host=options["host"],
-            port=options["port"],
-            control=is_local,
+            vendor=options.vendor,
+            host=options.host,
+            port=options.port,
+            control=is_loopback(options.host),
             deliver_to=[] if host is None else [host],
         )
     except ValueError as error:  # no server can have a host of this name
         raise click.UsageError(f"--deliver-to: {error}.") from None
     try:
-        with _ended_by_signals(), server as mock:
-            return _run(mock, options, secret)
+        with contextlib.ExitStack() as stack, server as mock:
+            _end_by_signals(stack)
+            return _run(mock, options, secret, stories)
     except ApplicationError as error:
         say(str(error))
         return Exit.LOOK
     except OSError as error:
-        raise ConfigurationError(f"Port {options['port']}: {error.strerror}.") from None
+        raise ConfigurationError(f"Port {options.port}: {error.strerror}.") from None
 # fmt: on
 
 
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _end_by_signals(stack: contextlib.ExitStack) -> None:
     """Let SIGTERM and a closed terminal end the application as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    ends = [signal.SIGTERM]
-    if sys.platform != "win32":
-        # The application is in a session of its own, so it outlives the terminal.
-        ends.append(signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in ends}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    # The application is in a session of its own, so it outlives the terminal.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            stack.callback(signal.signal, number, signal.signal(number, interrupt))
 
 
-def _check_options(options: Mapping[str, Any]) -> str | None:
+def _check_options(options: Options) -> str | None:
     """Check the options that go together; return the host to deliver to, if it is not this one."""
-    from facematch_mock_server.drill.application import url_of
-    from facematch_mock_server.world.outgoing import may_send
-
-    if not options["begin"] and not options["webhook"]:
+    if not options.begin and not options.webhook:
         raise click.UsageError("Name --begin and --state, or at least --webhook.")
-    if bool(options["begin"]) != bool(options["state"]):
+    if bool(options.begin) != bool(options.state):
         raise click.UsageError("--begin needs --state, and --state needs --begin.")
-    if not options["program"] and options["webhook"] and options["secret_file"] is None:
+    if not options.program and options.webhook and options.secret_file is None:
         raise click.UsageError(
             "Without a COMMAND, the drill needs --secret-file with the secret of the webhook."
         )
-    urls = [options["webhook"]] if options["webhook"] else []
-    for name in ("begin", "state", "job"):
-        url = url_of(options[name]) if options[name] else None
-        if url is not None:
-            urls.append(url.replace("{customer}", "x"))
     other_host = None
+    urls = options.urls(options.begin, options.state, options.job)
+    if options.webhook:
+        urls.append(options.webhook)
     for url in urls:
         host = _host_of(url)
         if not may_send(url, (host,)):
@@ -199,7 +180,7 @@ def _check_options(options: Mapping[str, Any]) -> str | None:
             )
         if is_loopback(host):
             continue
-        if host != (options["deliver_to"] or "").lower():
+        if host != (options.deliver_to or "").lower():
             raise click.UsageError(
                 f"{host} is not this machine: add --deliver-to {host} if the application there is "
                 "your own."
@@ -210,26 +191,44 @@ def _check_options(options: Mapping[str, Any]) -> str | None:
 
 def _host_of(url: str) -> str:
     """Return a URL's host; raise `click.UsageError` if it has none."""
-    try:
-        address = urlsplit(url)
-    except ValueError:  # such as an IPv6 address without its second bracket
-        address = urlsplit("")
-    if address.scheme not in ("http", "https") or not address.hostname:
+    host = split_url(url).hostname
+    if not is_web_url(url) or host is None:
         raise click.UsageError(f"The URL must begin with http:// or https://, not {url[:60]!r}.")
-    return address.hostname
+    return host
 
 
-def _run(mock: MockServer, options: Mapping[str, Any], secret: str | None) -> int:
+def _read_stories(options: Options) -> dict[str, str]:
+    """Return the titles of the stories to play, by their steps, with the user's own at the end."""
+    if options.story is not None:
+        return {_check_story("--play", options.story): options.story}
+    stories = dict(options.stories)
+    if options.stories_file is not None:
+        for title, story in read_toml(options.stories_file, "file of stories").items():
+            stories[_check_story(title, story)] = title
+    for skipped in options.skip:
+        if skipped not in (*stories, *stories.values()):
+            raise click.UsageError(f"--skip: there is no story {skipped!r:.80}.")
+    return stories
+
+
+def _check_story(name: str, story: object) -> str:
+    """Return a story in the form of `join_story`; raise UsageError for an unknown step."""
+    try:
+        return join_story(split_story(str(story)))
+    except ValueError as error:
+        raise click.UsageError(f"{name}: {error}.") from None
+
+
+def _run(mock: MockServer, options: Options, secret: str | None, stories: Mapping[str, str]) -> int:
     """Start the application, and play with it; return the exit code."""
-    from facematch_mock_server.drill.player import Application, Player
-
+    served = mock.of(options.vendor or "")
     if secret is None:
         secret = f"whsec_{mock.control.world.ids.hex()}"
         if mock.control.world.vendor.drilled.key_signs_webhooks:
             secret = mock.live_key
     with contextlib.ExitStack() as stack:
         program = None
-        if options["program"]:
+        if options.program:
             program = _start_program(mock, options, secret, stack)
         else:
             client = f", client id {mock.client_id}" if mock.client_id else ""
@@ -237,58 +236,33 @@ def _run(mock: MockServer, options: Mapping[str, Any], secret: str | None) -> in
                 f"No command: the application must call the mock at {mock.url} (key "
                 f"{mock.live_key}{client}), and no story kills it."
             )
-        if not options["begin"]:
-            return _try_receiver(mock, options, secret)
         application = Application(
-            begin=options["begin"],
-            state=options["state"],
-            webhook=options["webhook"],
+            begin=options.begin or functools.partial(start_session, served),
+            state=options.state,
+            webhook=options.webhook,
             secret=secret,
-            job=options["job"],
-            words=_read_words(options["words"]),
-            once=options["once"],
+            job=options.job,
+            words=_read_words(options.words),
+            once=options.once,
             program=program,
-            document_name=options["document_name"],
+            document_name=options.document_name,
         )
-        if not _is_mock_called(mock, application, options):
+        if options.begin and not _is_mock_called(mock, application):
             return Exit.CONFIGURATION
-        player = Player(mock.of(options["vendor"]), application)
-        return _play(player, options)
-
-
-def _try_receiver(mock: MockServer, options: Mapping[str, Any], secret: str) -> int:
-    """Judge the receiver alone, and say what is left out."""
-    from facematch_mock_server.drill.receiver import ReceiverTrial
-    from facematch_mock_server.drill.stories import STORIES
-
-    trial = ReceiverTrial(mock.of(options["vendor"]), options["webhook"], secret)
-    trial.run()
-    for each in trial.received:
-        answer = "does not answer" if each.status is None else f"answers {each.status}"
-        say(f"{'right' if each.is_right else 'WRONG'}  a webhook {each.title}: it {answer}")
-    say(f"left out: {len(STORIES)} (they need --begin and --state)")
-    if trial.writer is not None:
-        say(
-            f"It verifies JSON that it has written again, in the form of {trial.writer}: verify "
-            "the bytes received."
-        )
-    elif not trial.shows_something:
-        say(
-            "The receiver took no webhook, so nothing is shown: check its URL and the secret, and "
-            "that it verifies the bytes received."
-        )
-        return Exit.LOOK
-    return Exit.OK if all(each.is_right for each in trial.received) else Exit.NO
+        return _play(Player(served, application), options, stories)
 
 
 def _start_program(
-    mock: MockServer, options: Mapping[str, Any], secret: str, stack: contextlib.ExitStack
-) -> Any:
+    mock: MockServer, options: Options, secret: str, stack: contextlib.ExitStack
+) -> Program:
     """Start the application behind a door, and return its process."""
-    from facematch_mock_server.door import Door
-    from facematch_mock_server.door.variables import variables_for
-    from facematch_mock_server.drill.application import Program, url_of
-
+    try:
+        from facematch_mock_server.door import Door
+        from facematch_mock_server.door.variables import variables_for
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"The drill needs {missing.name}: {install_command('door')}"
+        ) from None
     door = stack.enter_context(Door(mock, any_key=True))
     vendor = mock.control.world.vendor
     own = vendor.variables
@@ -305,21 +279,18 @@ def _start_program(
     if webhook_variable is not None:
         variables[webhook_variable] = secret
     environment = {**os.environ, **variables}
-    urls = [url_of(options[name]) for name in ("state", "begin", "webhook") if options[name]]
     program = Program(
-        options["program"],
+        options.program,
         {name: value for name, value in environment.items() if value is not None},
-        [url for url in urls if url is not None],
+        options.urls(options.state, options.begin, options.webhook),
     )
     stack.callback(program.close)
     program.start()
     return program
 
 
-def _read_words(pairs: Sequence[str]) -> dict[str, Any]:
+def _read_words(pairs: Sequence[str]) -> dict[str, Belief]:
     """Return what the words of `--map` mean; raise UsageError for another form or meaning."""
-    from facematch_mock_server.drill.judge import Belief
-
     words = {}
     for pair in pairs:
         word, _, meaning = pair.rpartition("=")
@@ -329,27 +300,41 @@ def _read_words(pairs: Sequence[str]) -> dict[str, Any]:
     return words
 
 
-def _is_mock_called(mock: MockServer, application: Application, options: Mapping[str, Any]) -> bool:
-    """Begin once, and return whether the mock saw a call: else the vendor may have been paid."""
-    from facematch_mock_server.drill.application import ANSWER_S, ApplicationError, ask
+def _is_mock_called(mock: MockServer, application: Application) -> bool:
+    """Begin once, and return whether the mock saw a call: else the vendor may have been paid.
 
+    Raises ApplicationError, after what the application wrote, if it did not begin at all.
+    """
+    program = application.program
     # A new name, because the application may have kept the customer of an earlier drill.
     answer = ask(application.begin, f"drill-first-{secrets.token_hex(4)}")
-    if application.program is not None:
-        application.program.check_running()
     calls = mock.control.journal()
-    if calls and any(call.key == "wrong" for call in calls):
+    gives_up_at = time.monotonic() + (0 if calls else _END_S)
+    while program is not None:
+        # If the port was taken meanwhile, another program has answered, and this one ends soon.
+        program.check_running()
+        if time.monotonic() >= gives_up_at:
+            break
+        time.sleep(0.05)
+    if any(call.key == "wrong" for call in calls):
         say(
             "The mock refused the application's key: give it the key in DRILL_KEY, here "
             f"{mock.live_key}."
         )
         return False
-    if calls:
-        _check_first_answer(answer, application.program)
-        return True
     if answer.status is None:
         raise ApplicationError(f"The application did not answer --begin within {ANSWER_S:.0f} s.")
-    advice = " or trust the proxy in HTTPS_PROXY" if options["program"] else ""
+    if not answer.is_accepted:
+        if program is not None:
+            print_lines(program.last_lines())
+        raise ApplicationError(
+            f"The application answered {answer} to the first --begin"
+            f"{'' if calls else ', before the mock saw a call'}, so no story can be played. Its "
+            f"answer: {answer.body[:_SHOWN_LETTERS] or 'empty'}"
+        )
+    if calls:
+        return True
+    advice = " or trust the proxy in HTTPS_PROXY" if program is not None else ""
     say(
         f"The application answered {answer} to --begin, and the mock saw no call: it may have "
         f"called the vendor, and paid. Nothing more is sent. Let it call {mock.url}{advice}."
@@ -357,144 +342,84 @@ def _is_mock_called(mock: MockServer, application: Application, options: Mapping
     return False
 
 
-def _check_first_answer(answer: Answer, program: Program | None) -> None:
-    """Raise ApplicationError, with what the application wrote, if it did not begin at all."""
-    from facematch_mock_server.drill.application import ApplicationError
-
-    if answer.is_accepted:
-        return
-    if program is not None:
-        _print_output(program)
-    raise ApplicationError(
-        f"The application answered {answer} to the first --begin, so no story can be played."
-    )
-
-
-def _print_output(program: Program, since: int = 0) -> None:
-    """Print what the application wrote last."""
-    lines = program.last_lines(_SHOWN_LINES, since)
-    if lines:
-        say("The application wrote:")
-    for line in lines:
-        say(f"    {line}")
-
-
-def _play(player: Player, options: Mapping[str, Any]) -> int:
-    """Play the stories, and then the day; print and write what came out."""
-    from facematch_mock_server.drill.stories import STORIES, playable, split_story
-
-    obstacles = player.find_obstacles()
-    if options["story"]:
-        try:
-            steps = split_story(options["story"])
-        except ValueError as error:
-            raise click.UsageError(f"--play: {error}.") from None
-        for step in steps:
-            if step in obstacles:
-                raise click.UsageError(f"The step {step} {obstacles[step]}.")
-        program = player.application.program
-        size_before = 0 if program is None else program.output_size()
-        played = [_tell_story(player, options["story"], [(0, step) for step in steps])]
-        print("\n".join(played[0].lines))  # noqa: T201
-        if program is not None and played[0].failures:
-            _print_output(program, since=size_before)
-    else:
-        stories = playable(STORIES, obstacles)
-        played = []
-        told: set[str] = set()
-        for story in stories:
-            steps_of_story = [(0, step) for step in story.split(",")]
-            one = _tell_story(player, STORIES[story], steps_of_story)
-            played.append(one)
-            # The first story of a verdict is the shortest, and the others are told by --play.
-            _print_result(one, is_told=one.verdicts not in told)
-            told.add(one.verdicts)
-        _print_left_out(obstacles, stories)
-        if options["customers"]:
-            played += _play_day(player, stories, obstacles, options)
-    wrong = [each for each in played if each.failures]
-    say(f"{len(played) - len(wrong)} of {len(played)} stories end right.")
-    if options["junit"] is not None:
-        _write_junit(options["junit"], played)
-    return Exit.NO if wrong else Exit.OK
+def _play(player: Player, options: Options, stories: Mapping[str, str]) -> int:
+    """Play the stories, and then the day; print and write what came out of each at once."""
+    results = Results(options.vendor or "", options.junit, is_strict=options.is_strict)
+    ends_at = time.monotonic() + (options.timeout_s or math.inf)
+    playable = []
+    try:
+        for story, title in stories.items():
+            reason = _reason_to_skip(player, options, story, title)
+            if reason is not None and options.story is not None:
+                raise click.UsageError(f"--play: {story} {reason}.")
+            if reason is not None:
+                results.skip(title, reason)
+                continue
+            if time.monotonic() > ends_at:
+                raise ApplicationError(f"--timeout: {options.timeout_s:g} s are over.")
+            playable.append(story)
+            result = _tell_story(player, title, split_story(story))
+            results.add(result, is_told=options.story is not None)
+            if results.has_crashed_thrice:
+                raise ApplicationError("The application crashed in three stories in a row.")
+        if options.customers is not None:
+            _play_day(player, playable, options, results, options.customers)
+    finally:
+        results.print_count()
+    return results.exit_code
 
 
-def _tell_story(player: Player, title: str, steps: Sequence[Step]) -> Played:
+def _reason_to_skip(player: Player, options: Options, story: str, title: str) -> str | None:
+    """Return why a story is not played; None if it is."""
+    if {story, title}.intersection(options.skip):
+        return _SKIPPED
+    if not options.begin and story not in OF_A_RECEIVER:
+        return "needs --begin and --state"
+    return find_obstacle(story, player.find_obstacles())
+
+
+def _tell_story(player: Player, title: str, steps: Sequence[Taken]) -> Result:
     """Play a story, and keep what is told of it."""
-    from facematch_mock_server.drill.judge import Verdict
-
     lines: list[str] = []
-    order = list(Verdict)
-    failures = sorted(player.play(steps, lines.append), key=lambda each: order.index(each.verdict))
-    for failure in failures:
-        lines.append(f"       => {failure.verdict.upper()}: {failure.detail}")
-    return Played(title=title, steps=steps, failures=failures, lines=lines)
-
-
-def _print_result(played: Played, *, is_told: bool = True) -> None:
-    if not played.failures:
-        say(f"right  {played.title}")
-        return
-    say(f"WRONG  {played.title}: {played.verdicts}")
-    if is_told:
-        for line in played.lines:
-            say(f"    {line}")
-    say(f"       again: {played.play_option}")
-
-
-def _print_left_out(obstacles: Mapping[str, str], stories: Sequence[str]) -> None:
-    """Say how many stories are left out, once for each reason; a story's first obstacle counts."""
-    from facematch_mock_server.drill.stories import STORIES
-
-    left_out: dict[str, int] = Counter()
-    for story in STORIES:
-        if story not in stories:
-            reasons = [obstacles[step] for step in story.split(",") if step in obstacles]
-            left_out[reasons[0]] += 1
-    for reason, number in left_out.items():
-        say(f"left out: {number} ({reason})")
+    began_at = time.monotonic()
+    played = player.play(steps, lines.append)
+    return Result(
+        title=title,
+        story=join_story(steps),
+        played=played,
+        lines=lines,
+        seconds=time.monotonic() - began_at,
+    )
 
 
 def _play_day(
-    player: Player, stories: Sequence[str], obstacles: Mapping[str, str], options: Mapping[str, Any]
-) -> list[Played]:
-    """Play a day, and shrink each kind of failure to a story."""
-    from facematch_mock_server.drill.day import Shrinker, make_day
+    player: Player, stories: Sequence[str], options: Options, results: Results, customers: int
+) -> None:
+    """Play a day, and tell each kind of failure as a story, if the customer fails alone, too."""
+    without = player.find_obstacles()
+    day = make_day(stories, customers=customers, seed=options.seed, without=without)
+    say(f"A day with {customers} customers, {len(day)} steps, seed {options.seed}:")
+    told = itertools.count(1)
+    tenth = 1 + len(day) // 10
 
-    customers = options["customers"]
-    day = make_day(stories, customers=customers, seed=options["seed"], without=obstacles)
-    failures = player.play(day)
-    wrong_customers = {failure.customer for failure in failures}
-    say(
-        f"A day with {customers} customers, {len(day)} steps, seed {options['seed']}: "
-        f"{customers - len(wrong_customers)} customers end right."
-    )
-    found = []
-    seen = set()
-    for failure in failures:
-        if failure.verdict in seen:
-            continue
-        seen.add(failure.verdict)
-        number = sum(each.verdict == failure.verdict for each in failures)
-        shortest = Shrinker(play=player.play, failure=failure).shrink(day)
-        played = _tell_story(player, f"{number} customers of the day", shortest)
-        seen.update(each.verdict for each in played.failures)
-        times = 0
-        for _ in range(_REPLAYS):
-            verdicts = {each.verdict for each in player.play(shortest)}
-            times += failure.verdict in verdicts
-        found.append(attrs.evolve(played, failures=played.failures or [failure]))
-        _print_result(found[-1])
-        say(f"       it came in {times} of {_REPLAYS} replays")
-    return found
+    def tell(_: str) -> None:
+        number = next(told)
+        if number % tenth == 0:
+            say(f"    {number} of {len(day)} steps")
 
-
-def _write_junit(file: Path, played: Sequence[Played]) -> None:
-    suite = ET.Element("testsuite", name="facematch drill", tests=str(len(played)))
-    suite.set("failures", str(sum(bool(each.failures) for each in played)))
-    for each in played:
-        case = ET.SubElement(suite, "testcase", classname="drill", name=each.title)
-        if each.failures:
-            failure = ET.SubElement(case, "failure", message=each.verdicts)
-            failure.text = "\n".join([*each.lines, each.play_option])
-    ET.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)
+    played = player.play(day, tell, _PATIENCE_S)
+    for customer, seconds in played.late.items():
+        say(f"    late: {seconds:.0f} s ({customer})")
+    wrong_customers = {failure.customer for failure in played.failures}
+    say(f"    {customers - len(wrong_customers)} customers end right.")
+    results.late += len(played.late)
+    by_verdict: dict[Verdict, list[Failure]] = {}
+    for failure in played.failures:
+        by_verdict.setdefault(failure.verdict, []).append(failure)
+    for failures in by_verdict.values():
+        steps = shorten(lambda steps: player.play(steps).failures, failures[0], day)
+        result = _tell_story(player, f"{len(failures)} customers of the day", steps)
+        if not result.verdicts:
+            # It comes with other customers only, or not each time.
+            result = attrs.evolve(result, played=attrs.evolve(played, failures=failures[:1]))
+        results.add(result)

@@ -22,11 +22,19 @@ class Verdict(enum.StrEnum):
     CHARGED_TWICE = "charged twice for one wish"
     BOOKED_TWICE = "booked twice"
     LOST_YES = "a yes was lost"
+    REPLAY = "accepts a replay"
     LOST_NO = "a no was lost"
     FALSE_NO = "declined without a no"
     STUCK = "cannot begin"
+    CRASHES = "crashes"
     REFUSES_WEBHOOKS = "refuses webhooks"
     JOB_FAILS = "its job fails"
+
+
+#: What no later state makes good.
+NEVER_LATE = frozenset(
+    {Verdict.FALSE_YES, Verdict.FORGERY, Verdict.CHARGED_TWICE, Verdict.BOOKED_TWICE}
+)
 
 
 class Belief(enum.StrEnum):
@@ -75,9 +83,17 @@ class Reading:
     fields: Mapping[str, Any] = attrs.field(factory=dict)
 
     def times(self, field: str) -> int:
-        """Return how often something has happened: a number, or the length of a list."""
-        value = self.fields.get(field, 0)
-        return len(value) if isinstance(value, list) else int(value or 0)
+        """Return how often something has happened: a number, or the length of a list.
+
+        Raises ApplicationError for anything else.
+        """
+        value = self.fields.get(field)
+        try:
+            return len(value) if isinstance(value, list) else int(value or 0)
+        except (TypeError, ValueError):
+            raise ApplicationError(
+                f"--once {field}: {str(value)[:40]!r} is no number and no list."
+            ) from None
 
 
 @attrs.frozen(kw_only=True)
@@ -86,12 +102,12 @@ class Failure:
 
     Attributes:
         verdict: What is wrong.
-        customer: The number of the customer.
+        customer: The name of the customer in the story.
         detail: What the application says, and what the vendor says.
     """
 
     verdict: Verdict
-    customer: int
+    customer: str
     detail: str
 
 
@@ -155,7 +171,7 @@ def read(answer: Answer, words: Mapping[str, Belief]) -> Reading:
 
 
 def judge(
-    number: int, reading: Reading, truth: Truth, facts: DrillFacts, *, had_yes: bool
+    customer: str, reading: Reading, truth: Truth, facts: DrillFacts, *, had_yes: bool
 ) -> list[Failure]:
     """Judge what the application believes of a customer once nothing is on its way any more."""
     says = (
@@ -172,15 +188,15 @@ def judge(
         verdicts.append(Verdict.LOST_NO)
     if reading.belief is Belief.DECLINED and not truth.may_be_declined:
         verdicts.append(Verdict.FALSE_NO)
-    failures = [Failure(verdict=each, customer=number, detail=says) for each in verdicts]
+    failures = [Failure(verdict=each, customer=customer, detail=says) for each in verdicts]
     if truth.paid_passes > max(1, truth.wishes):
         detail = f"{truth.paid_passes} sessions passed and are charged"
-        failures.append(Failure(verdict=Verdict.CHARGED_TWICE, customer=number, detail=detail))
+        failures.append(Failure(verdict=Verdict.CHARGED_TWICE, customer=customer, detail=detail))
     return failures
 
 
 def judge_once(
-    number: int, reading: Reading, once: Sequence[str], *, had_yes: bool
+    customer: str, reading: Reading, once: Sequence[str], *, had_yes: bool
 ) -> list[Failure]:
     """Judge what must happen once, and only after a yes."""
     failures = []
@@ -188,8 +204,8 @@ def judge_once(
         times = reading.times(field)
         if times > 0 and not had_yes:
             detail = f"{field} is {times}, though the vendor never said yes"
-            failures.append(Failure(verdict=Verdict.FALSE_YES, customer=number, detail=detail))
+            failures.append(Failure(verdict=Verdict.FALSE_YES, customer=customer, detail=detail))
         elif times > 1:
             detail = f"{field} is {times}"
-            failures.append(Failure(verdict=Verdict.BOOKED_TWICE, customer=number, detail=detail))
+            failures.append(Failure(verdict=Verdict.BOOKED_TWICE, customer=customer, detail=detail))
     return failures

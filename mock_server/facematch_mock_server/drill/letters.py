@@ -28,12 +28,10 @@ class LetterWriter:
     Attributes:
         mock: The mock at one vendor.
         destination: The webhook of the application, with its secret.
-        approved: The status that a forger claims.
     """
 
     mock: Served
     destination: Destination
-    approved: str
 
     @property
     def _rules(self) -> WebhookRules:
@@ -49,39 +47,41 @@ class LetterWriter:
         world = self.mock.control.world
         return self._rules.compose(world.claims.cited(), world, delivery, signer)
 
-    def forge(self, kind: str, session: Session) -> SignedPayload:
-        """Return a webhook that says yes: ``unsigned``, ``forged`` or ``changed``."""
-        yes = self._about(attrs.evolve(session, status=self.approved))
-        if kind == "changed":
-            genuine = self._compose(self._about(session), self.destination)
-            body = self._compose(yes, self.destination).body
-            return attrs.evolve(genuine, body=body)
+    def _about_a_yes(self, session: Session) -> WebhookDelivery:
+        return self._about(attrs.evolve(session, status=self.mock.control.world.vendor.drilled.yes))
+
+    def write_changed(self, session: Session) -> SignedPayload:
+        """Return a genuine webhook whose body was changed to say yes after it was signed."""
+        genuine = self.sign(self._about(session))
+        return attrs.evolve(genuine, body=self.sign(self._about_a_yes(session)).body)
+
+    def write_forged(self, session: Session) -> SignedPayload:
+        """Return a webhook that says yes, signed with another secret."""
         forger = attrs.evolve(self.destination, secret=_FORGERS_SECRET)
-        payload = self._compose(yes, forger)
-        if kind == "forged":
-            return payload
+        return self._compose(self._about_a_yes(session), forger)
+
+    def write_unsigned(self, session: Session) -> SignedPayload:
+        """Return a webhook that says yes, without a signature."""
+        payload = self.write_forged(session)
         names = self._rules.signature_headers
         headers = tuple(each for each in payload.headers if each[0].lower() not in names)
         return attrs.evolve(payload, headers=headers)
 
-    def sign_before(self, delivery: WebhookDelivery, seconds: int) -> SignedPayload:
-        """Return a delivery as it was signed so many seconds ago."""
-        now = int(self.mock.control.now().timestamp())
-        old = attrs.evolve(delivery, timestamp=now - seconds, retries=0)
-        return self._compose(old, self.destination)
-
-    def write_as(self, form: JsonForm, delivery: WebhookDelivery) -> SignedPayload:
-        """Return a delivery whose JSON has a form."""
-        now = int(self.mock.control.now().timestamp())
-        written = attrs.evolve(delivery, form=form, timestamp=now)
-        return self._compose(written, self.destination)
+    def sign(
+        self, delivery: WebhookDelivery, *, age_s: int = 0, form: JsonForm | None = None
+    ) -> SignedPayload:
+        """Return a delivery as it was signed so many seconds ago; None keeps its form of JSON."""
+        signed_at = int(self.mock.control.now().timestamp()) - age_s
+        form = form or delivery.form
+        signed = attrs.evolve(delivery, timestamp=signed_at, retries=0, form=form)
+        return self._compose(signed, self.destination)
 
     def find_writer(
         self, delivery: WebhookDelivery, post: Callable[[SignedPayload], int | None]
     ) -> str | None:
         """Return the JSON writer whose form a receiver takes that refused the bytes; or None."""
         for form in JsonForm:
-            status = None if form is JsonForm.UNUSUAL else post(self.write_as(form, delivery))
+            status = None if form is JsonForm.UNUSUAL else post(self.sign(delivery, form=form))
             if is_taken(status):
                 return form.value
         return None

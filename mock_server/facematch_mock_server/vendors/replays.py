@@ -50,6 +50,10 @@ class SavedAnswers:
         #: Held by a request with a key while it looks for its answer.
         self.lock = threading.Lock()
 
+    def forget(self) -> None:
+        """Forget all answers, as after the time for which a vendor keeps them."""
+        self._saved = Collection(limit=_MOST_SAVED)
+
     def find(self, name: str, now: dt.datetime, *, lasts_s: float) -> SavedAnswer | None:
         """Return the answer that is not too old; None if there is none."""
         saved = self._saved.find(name)

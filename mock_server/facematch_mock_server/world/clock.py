@@ -99,6 +99,15 @@ class VirtualClock:
                 watcher(self._now)
             return self._now
 
+    def rewind(self, seconds: float) -> None:
+        """Undo that `advance` moved the clock by so many seconds.
+
+        Only for who alone uses the clock, because its time goes back.
+        """
+        with self._lock:
+            self._now -= dt.timedelta(seconds=seconds)
+            self._ahead -= dt.timedelta(seconds=seconds)
+
     def watch(self, watcher: Callable[[dt.datetime], None], *, is_on: bool) -> None:
         """Start calling `watcher` with the new time after each `advance`, or stop if not `is_on`.
 

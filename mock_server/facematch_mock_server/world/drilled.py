@@ -21,6 +21,8 @@ class DrillFacts:
         declined: The statuses that mean a final no.
         revised_to: The status of a yes that a person at the vendor takes back; None if the vendor's
             pages do not say that this happens.
+        review: The status of a session that a person at the vendor has to decide; None if the
+            vendor's pages know none.
         compares_faces: Whether a session compares the face with a document or a reference.
         sends_creation: Whether a webhook tells of a new session.
         max_age_s: The age in seconds from which a receiver must refuse a signed delivery; None if
@@ -36,6 +38,7 @@ class DrillFacts:
     approved: AbstractSet[str] = frozenset()
     declined: AbstractSet[str] = frozenset()
     revised_to: str | None = None
+    review: str | None = None
     compares_faces: bool = True
     sends_creation: bool = False
     max_age_s: int | None = None
@@ -44,3 +47,15 @@ class DrillFacts:
     all_events: bool = False
     key_signs_webhooks: bool = False
     settings: Callable[[str | None, str], Mapping[str, Any]] = lambda *_: {}
+
+    @property
+    def yes(self) -> str:
+        """The one status that means yes."""
+        (status,) = self.approved
+        return status
+
+    @property
+    def no(self) -> str:
+        """The one status that means a final no."""
+        (status,) = self.declined
+        return status

@@ -15,9 +15,9 @@ from facematch_core.config.plugins import backend_class
 from facematch_didit import verify_webhook
 
 SECRET = "a-secret-of-the-shop-7d41c09b"
-UNSIGNED, FOREIGN = "without a signature", "signed with another secret"
-CHANGED, OLD = "changed after it was signed", "signed 360 s ago"
-RIGHT, AGAIN, SPACED = "right", "the same again", "with unusual spaces in the JSON"
+UNSIGNED, FOREIGN = "a webhook without a signature", "a webhook signed with another secret"
+CHANGED, OLD = "a signed webhook that was changed", "a signed webhook that is too old"
+RIGHT, AGAIN, SPACED = "passes", "webhooks come twice", "webhooks with unusual spaces in the JSON"
 FORGED, GENUINE = (UNSIGNED, FOREIGN, CHANGED, OLD), (RIGHT, AGAIN, SPACED)
 
 
@@ -93,8 +93,8 @@ def drill(url, secret_file, vendor="didit", *words):
 
 
 def named(answer, word):
-    """Return the webhooks that the screen calls right or WRONG."""
-    return set(re.findall(rf"^{word}  a webhook (.*): it ", answer.stdout, re.MULTILINE))
+    """Return the stories that the screen calls right or WRONG."""
+    return set(re.findall(rf"^{word}  (.*?)(?:: [A-Z ,]+)?$", answer.stdout, re.MULTILINE))
 
 
 @pytest.mark.parametrize(
@@ -103,18 +103,17 @@ def named(answer, word):
         (verifies, 0, set()),
         (takes_unsigned, 1, {UNSIGNED}),
         (takes_old, 1, {OLD}),
-        (Once(), 1, {AGAIN, SPACED}),
+        (Once(), 1, {AGAIN}),
         (lambda *_: 200, 1, set(FORGED)),
-        (lambda *_: 401, 3, set(GENUINE)),
     ],
-    ids=["verifies", "takes unsigned", "takes old", "rejects repeats", "takes all", "takes none"],
+    ids=["verifies", "takes unsigned", "takes old", "rejects repeats", "takes all"],
 )
 def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_of, code, wrong):
     answer = drill(receive(status_of), secret_file)
     assert answer.exit_code == code
     assert named(answer, "WRONG") == wrong
     assert named(answer, "right") == {*FORGED, *GENUINE} - wrong
-    assert "left out: " in answer.stdout
+    assert "(needs --begin and --state)" in answer.stdout
     assert SECRET not in answer.output
 
 
@@ -173,7 +172,13 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("vendor", WITH_WEBHOOKS)
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        vendor if vendor == "didit" else pytest.param(vendor, marks=pytest.mark.slow)
+        for vendor in WITH_WEBHOOKS
+    ],
+)
 def test_receiver_that_verifies_encoded_again_json_is_found(
     receive, secret_file, sessions, vendor, writer
 ):
@@ -239,5 +244,11 @@ def test_the_host_that_is_confirmed_may_be_written_as_in_the_url(secret_file):
 
 def test_a_receiver_that_is_not_running_shows_nothing(secret_file):
     answer = drill("http://127.0.0.1:9/", secret_file)
+    assert answer.exit_code == 3
+    assert "took no webhook" in answer.stdout
+
+
+def test_a_receiver_that_takes_nothing_shows_nothing(receive, secret_file):
+    answer = drill(receive(lambda *_: 401), secret_file)
     assert answer.exit_code == 3
     assert "took no webhook" in answer.stdout

@@ -6,8 +6,9 @@ from kit.vendors import WITH_WEBHOOKS
 
 from facematch_mock_server import MockServer, drill
 from facematch_mock_server.drill import STORIES, Verdict
-from facematch_mock_server.drill.player import Application, Player
-from facematch_mock_server.drill.stories import playable
+from facematch_mock_server.drill.player import Player
+from facematch_mock_server.drill.run import Application
+from facematch_mock_server.drill.stories import find_obstacle, split_story
 from facematch_mock_server.vendors import vendor_named
 
 VENDORS = WITH_WEBHOOKS
@@ -54,8 +55,10 @@ def service(_):
 @pytest.mark.parametrize("vendor", [*VENDORS, *COMPONENTS])
 def test_our_own_applications_pass_every_story(shop):
     failures = {}
-    for story in playable(STORIES, shop.player.find_obstacles()):
-        failures[story] = shop.player.play([(0, step) for step in story.split(",")])
+    obstacles = shop.player.find_obstacles()
+    for story in STORIES:
+        if find_obstacle(story, obstacles) is None:
+            failures[story] = shop.player.play(split_story(story)).failures
     assert {story: found for story, found in failures.items() if found} == {}
 
 

@@ -59,10 +59,11 @@ def receive(body, header)
   inquiry = event["payload"]["data"]
   return 200 unless inquiry["type"] == "inquiry"
   status = inquiry["attributes"]["status"]
-  unless ["the last event wins", "verifies nothing"].include?(MISTAKE)
-    status = persona("Get", "/inquiries/#{inquiry['id']}")["data"]["attributes"]["status"]
-  end
+  # One read at a time: a slow one must not overwrite what a later one has found.
   LOCK.synchronize do
+    unless ["the last event wins", "verifies nothing"].include?(MISTAKE)
+      status = persona("Get", "/inquiries/#{inquiry['id']}")["data"]["attributes"]["status"]
+    end
     name = inquiry["attributes"]["reference-id"]
     current = CUSTOMERS[name][:inquiry]
     # A late event of an earlier inquiry takes nothing back.

@@ -208,6 +208,7 @@ VENDOR = base.Vendor(
     drilled=DrillFacts(
         approved={"Approved"},
         declined={"Declined"},
+        review="In Review",
         revised_to="Declined",
         max_age_s=300,
         repeats_after_4xx=False,

@@ -202,6 +202,7 @@ VENDOR = base.Vendor(
     drilled=DrillFacts(
         approved={"approved"},
         declined={"declined"},
+        review="review",
         webhook_variable="ONFIDO_WEBHOOK_TOKEN",
         settings=lambda _, key: {
             "api_token": key,

@@ -192,6 +192,7 @@ VENDOR = base.Vendor(
     drilled=DrillFacts(
         approved={"approved"},
         declined={"declined"},
+        review="completed",
         revised_to="declined",
         sends_creation=True,
         webhook_variable="PERSONA_WEBHOOK_SECRET",

@@ -198,6 +198,7 @@ VENDOR = base.Vendor(
     drilled=DrillFacts(
         approved={"completed GREEN"},
         declined={"completed RED FINAL"},
+        review="onHold",
         revised_to="completed RED FINAL",
         sends_creation=True,
         webhook_variable="SUMSUB_WEBHOOK_SECRET",

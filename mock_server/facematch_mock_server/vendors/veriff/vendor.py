@@ -188,6 +188,7 @@ VENDOR = base.Vendor(
     drilled=DrillFacts(
         approved={"approved"},
         declined={"declined"},
+        review="review",
         webhook_variable="VERIFF_SHARED_SECRET",
         key_signs_webhooks=True,
         settings=lambda client, key: {
