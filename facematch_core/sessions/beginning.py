@@ -58,10 +58,12 @@ def begin(
     arguments: Mapping[str, Any],
     *,
     terms: Mapping[str, Any],
+    anew: bool,
 ) -> StoredSession:
     """Return the open session, or start one: see `VerificationCase.begin`.
 
-    A matter that was used needs no other session: its used one is returned, without access.
+    A matter that was used needs no other session: its used one is returned, without access. So does
+    a case that waits for a person, unless `anew`.
 
     Args:
         table: The table.
@@ -71,9 +73,9 @@ def begin(
         terms: The arguments of `Sessions.plan` beside the case.
     """
     of_open_case = table.columns.open_case_key == key_of(case)
-    newest = table.find_newest(case)
-    if case.about is not None and newest is not None and newest.used_at is not None:
-        return table.as_stored_session(newest)
+    ended = _find_ended(table, case, anew)
+    if ended is not None:
+        return table.as_stored(ended)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
     session: StoredSession | None = None
     while session is None:
@@ -103,6 +105,19 @@ def begin(
         else:
             CANCELLATION.get().sleep(_START_POLL_S, table.clock)
     return session
+
+
+def _find_ended(table: SessionTable, case: Case, anew: bool) -> SessionRow | None:
+    """Return the session after which none is started: a used one, or one for a person to decide."""
+    newest = table.find_newest(case)
+    if newest is None:
+        return None
+    if newest.used_at is not None:
+        return None if case.about is None else newest
+    if anew or not table.waits(newest):
+        return None
+    logger.info("Session %s waits for a person, or was accepted: none was started.", newest.id)
+    return newest
 
 
 def _plan(table: SessionTable, name: str, case: Case, terms: Mapping[str, Any]) -> SessionRecord:
@@ -202,7 +217,7 @@ def _start(
         has_its_case = table.columns.case_key == row.case_key
         decided = next(iter(table.find((table.columns.id == row.id) & has_its_case)), None)
         if decided is not None:
-            return table.as_stored_session(decided, repeated_start=repeated_start)
+            return table.as_stored(decided, repeated_start=repeated_start)
         _delete_started(table, row, result.record)
         raise errors.SessionNotFound(
             "The session was cancelled or forgotten while it was started, so it is deleted again.",
@@ -210,7 +225,7 @@ def _start(
         )
     if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
         return None
-    return table.as_stored_session(saved, access=result.access, repeated_start=repeated_start)
+    return table.as_stored(saved, access=result.access, repeated_start=repeated_start)
 
 
 def _start_at_vendor(
@@ -258,7 +273,7 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
     close the row and return None. `begin` then starts another.
     """
     if row.link is not None and table.now() < (row.link_expires_at or 0.0):
-        return table.as_stored_session(row, access=SessionAccess(link=Secret(row.link)))
+        return table.as_stored(row, access=SessionAccess(link=Secret(row.link)))
     saved = None
     with contextlib.suppress(errors.SessionNotFound):
         result = table.sessions[row.name].read(row.read_record(), with_access=True)
@@ -269,7 +284,7 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
     if saved is None:
         table.close_row(row)
         return None
-    return table.as_stored_session(saved, access=result.access)
+    return table.as_stored(saved, access=result.access)
 
 
 def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) -> SessionRow | None:

@@ -55,6 +55,7 @@ SESSIONS: Final = sa.Table(
     sa.Column("lease", sa.String(64)),
     sa.Column("used_at", sa.Double),
     sa.Column("face_kept", sa.Boolean),
+    sa.Column("decisions", sa.Text),
     partial_index("ix_facematch_sessions_link", "link_expires_at", "link IS NOT NULL"),
     partial_index(
         "ix_facematch_sessions_unused", "look_at", "used_at IS NULL AND look_at IS NOT NULL"
@@ -89,6 +90,7 @@ class SessionRow:
         lease: A random id of the reading that is under way, or None.
         used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor has deleted the session, and kept the face; else None.
+        decisions: What people decided about the verdict, as JSON; None before the first.
     """
 
     number: int
@@ -109,6 +111,7 @@ class SessionRow:
     lease: str | None
     used_at: float | None
     face_kept: bool | None
+    decisions: str | None = attrs.field(repr=False)
 
     def read_record(self) -> SessionRecord:
         """Return the record; raise `ConfigurationError` if it cannot be read."""
@@ -129,8 +132,9 @@ class SessionRow:
         if self.result is None:
             return None
         with contextlib.suppress(*_UNREADABLE):
-            record = {"record": json.loads(self.record)}
-            return SessionResult.from_dict(json.loads(self.result) | record)
+            document = json.loads(self.result) | {"record": json.loads(self.record)}
+            result = SessionResult.from_dict(document)
+            return attrs.evolve(result, holder_digest=document.get("holder_digest"))
         return None
 
     def with_changes_of(self, record: SessionRecord) -> str:
