@@ -35,6 +35,7 @@ from core.store.test_clocks import (  # by the server's own clock
     test_start_under_way_at_another_machine_is_not_repeated,  # noqa: F401
     test_verdict_is_returned_again_and_used_although_the_clock_was_changed,  # noqa: F401
 )
+from core.store.test_decisions import *  # noqa: F403 - every test of it, and each new one
 
 # The same tests as over the other stores, here over the fixtures `store` and `sql` below.
 from core.store.test_processes import *  # noqa: F403 - every test of it, and each new one
