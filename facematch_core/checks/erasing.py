@@ -45,8 +45,9 @@ def erase(table: CheckTable, *conditions: Any, gone: str | None = None) -> tuple
 
     `gone` is `vendor_is_gone` of `CheckStore.erase`.
     """
-    changes = dict.fromkeys(("case_key", "open_case_key", "lease", "decisions"))
-    closed = table.update(*conditions, **changes)
+    closed = table.update(
+        *conditions, case_key=None, open_case_key=None, lease=None, decisions=None
+    )
     if gone is not None and closed:
         check_gone(gone, _backends_of(table, closed))
     erased = []

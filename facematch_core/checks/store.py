@@ -34,7 +34,6 @@ from .table import OPERATIONS, CheckTable, StoredCheck
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from .rows import CheckRow
 
 logger = logging.getLogger("facematch")
 
@@ -158,7 +157,7 @@ class CheckCase(Case):
             table = table.on(connection)
         return self._judge(table).store(table)
 
-    def _judge(self, table: CheckTable, row: CheckRow | None = None, **_: Any) -> Judged:
+    def _judge(self, table: CheckTable, row: Any = None, **_: Any) -> Judged:
         row = row or table.find_newest(self)
         if row is None:
             return Judged(self, row)

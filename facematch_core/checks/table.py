@@ -158,7 +158,7 @@ class CheckTable(StoreTable["CheckRow"]):
             return (*used, f"the check is {row.state(self.now())}")
         return (*used, *self.reasons(row, result, functools.partial(self.why_not, row)))
 
-    def why_not(self, row: CheckRow, result: Any, accepted_at: dt.datetime | None) -> list[str]:
+    def why_not(self, row: CheckRow, result: Any, accepted_at: float | None) -> list[str]:
         """Return why a result, accepted at a time or never, does not count."""
         reasons = []
         if row.kind not in self.accepted_kinds:
@@ -167,7 +167,7 @@ class CheckTable(StoreTable["CheckRow"]):
             reasons.append(f"the check is {result.decision}")
         begun_at, word = row.begun_at, "begun"
         if accepted_at is not None:
-            begun_at, word = accepted_at.timestamp(), "accepted"
+            begun_at, word = accepted_at, "accepted"
         if not self.is_young(begun_at):
             reasons.append(f"it was {word} {self.now() - begun_at:.0f} s ago")
         if row.settings != self.settings_of(row.kind):
@@ -205,7 +205,7 @@ class CheckTable(StoreTable["CheckRow"]):
             is_under_way=state == "under way",
             is_unknown=state == "unknown",
             decisions=read_decisions(row.decisions),
-            evidence=functools.partial(self.evidence_of, row, result),
+            evidence=lambda: self.evidence_of(row, result),
         )
 
     def _environments(self) -> set[Environment | None]:

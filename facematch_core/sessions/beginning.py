@@ -73,9 +73,12 @@ def begin(
         terms: The arguments of `Sessions.plan` beside the case.
     """
     of_open_case = table.columns.open_case_key == key_of(case)
-    ended = _find_ended(table, case, anew)
-    if ended is not None:
-        return table.as_stored(ended)
+    newest = table.find_newest(case)
+    if newest is not None and (
+        (case.about is not None and newest.used_at is not None)
+        or (not anew and table.waits(newest))
+    ):
+        return table.as_stored(newest)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
     session: StoredSession | None = None
     while session is None:
@@ -105,19 +108,6 @@ def begin(
         else:
             CANCELLATION.get().sleep(_START_POLL_S, table.clock)
     return session
-
-
-def _find_ended(table: SessionTable, case: Case, anew: bool) -> SessionRow | None:
-    """Return the session after which none is started: a used one, or one for a person to decide."""
-    newest = table.find_newest(case)
-    if newest is None:
-        return None
-    if newest.used_at is not None:
-        return None if case.about is None else newest
-    if anew or not table.waits(newest):
-        return None
-    logger.info("Session %s waits for a person, or was accepted: none was started.", newest.id)
-    return newest
 
 
 def _plan(table: SessionTable, name: str, case: Case, terms: Mapping[str, Any]) -> SessionRecord:

@@ -133,8 +133,8 @@ class SessionRow:
             return None
         with contextlib.suppress(*_UNREADABLE):
             document = json.loads(self.result) | {"record": json.loads(self.record)}
-            result = SessionResult.from_dict(document)
-            return attrs.evolve(result, holder_digest=document.get("holder_digest"))
+            holder_digest = document.get("holder_digest")
+            return attrs.evolve(SessionResult.from_dict(document), holder_digest=holder_digest)
         return None
 
     def with_changes_of(self, record: SessionRecord) -> str:

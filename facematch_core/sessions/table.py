@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import functools
 import itertools
 import json
 import logging
@@ -52,6 +51,8 @@ CLOSING_CHANGES: Final[Mapping[str, str | None]] = {
     "look_at": None,
     "lease": None,
 }
+#: The values in a reading that are a no: another face, no live face, another person, a refusal.
+_NOES: Final = {Decision.NO_MATCH, LivenessDecision.NOT_LIVE, Agreement.DISAGREES, True}
 
 
 @attrs.frozen(kw_only=True)
@@ -98,20 +99,11 @@ class StoredSession(Decidable):
         if self.result is None:
             return True
         if self.decisions and self.decisions[-1].accept:
-            return _is_no(self.result)
+            items = (self.result.match.decision, self.result.liveness.decision)
+            agreements = (self.result.name_agreement, self.result.date_of_birth_agreement)
+            return not _NOES.isdisjoint((*items, *agreements, self.result.is_refused))
         against = why_not(self.record, self.result, None, max_age_s=math.inf, any_settings=True)
         return len(against) > 0
-
-
-#: The words of a reading that is itself a no: another face, no live face, another person.
-_NOES: Final = frozenset({Decision.NO_MATCH, LivenessDecision.NOT_LIVE, Agreement.DISAGREES})
-
-
-def _is_no(result: SessionResult) -> bool:
-    """Return whether a reading is itself a no, or of a session that the vendor has refused."""
-    items = (result.match.decision, result.liveness.decision)
-    words = (*items, result.name_agreement, result.date_of_birth_agreement)
-    return result.is_refused is True or not _NOES.isdisjoint(words)
 
 
 class SessionTable(StoreTable["SessionRow"]):
@@ -286,9 +278,7 @@ class SessionTable(StoreTable["SessionRow"]):
                 facts = self.sessions[row.name].verifier.backend.session_facts
                 changed_settings = find_changed_settings(record, facts)
                 result = attrs.evolve(result, changed_settings=changed_settings)
-        used_at = None
-        if row.used_at is not None:
-            used_at = dt.datetime.fromtimestamp(row.used_at, dt.UTC)
+        used_at = None if row.used_at is None else dt.datetime.fromtimestamp(row.used_at, dt.UTC)
         return StoredSession(
             record=record,
             name=row.name,
@@ -298,7 +288,7 @@ class SessionTable(StoreTable["SessionRow"]):
             used_at=used_at,
             is_open=row.open_case_key is not None and row.look_at is not None,
             decisions=read_decisions(row.decisions),
-            evidence=functools.partial(self.evidence_of, row, result),
+            evidence=lambda: self.evidence_of(row, result),
         )
 
     def accepted(self, result: SessionResult) -> SessionResult:
@@ -321,13 +311,11 @@ class SessionTable(StoreTable["SessionRow"]):
             name_agreement=name_agreement,
         )
 
-    def why_not(
-        self, row: SessionRow, result: SessionResult, accepted_at: dt.datetime | None
-    ) -> list[str]:
+    def why_not(self, row: SessionRow, *judged: Any) -> list[str]:
         """Return why a reading, accepted at a time or never, does not count, at any age."""
         if not self.can_judge(row):
             return ["this store was opened without its Sessions"]
-        return why_not(row.read_record(), result, accepted_at, max_age_s=math.inf)
+        return why_not(row.read_record(), *judged, max_age_s=math.inf)
 
 
 class WithoutBackend(errors.ConfigurationError):
@@ -378,14 +366,15 @@ def reason_to_stay(deletion: Deletion | None) -> str | None:
 
 
 def why_not(
-    case: Case | SessionRecord, result: SessionResult, accepted_at: dt.datetime | None, **terms: Any
+    case: Case | SessionRecord, result: SessionResult, accepted_at: float | None, **terms: Any
 ) -> list[str]:
     """Return why a result does not count for a case; its age is that of a person's yes to it.
 
     `terms` are those of `SessionResult.why_not`.
     """
     if accepted_at is not None:
-        result = attrs.evolve(result, record=attrs.evolve(result.record, started_at=accepted_at))
+        started_at = dt.datetime.fromtimestamp(accepted_at, dt.UTC)
+        result = attrs.evolve(result, record=attrs.evolve(result.record, started_at=started_at))
     return [*result.why_not(case.subject_ref, purpose=case.purpose, about=case.about, **terms)]
 
 

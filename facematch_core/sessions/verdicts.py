@@ -205,10 +205,11 @@ def judge_reading(
         state = types.SessionState.EXPIRED
 
     review_reasons = list(reading.review_reasons)
-    is_decided = state is types.SessionState.DECIDED
-    if not is_decided or reading.approved is False:
-        text = "The vendor has not approved the session."
-        review_reasons.append(_warning(models.NOT_APPROVED, text))
+    is_refused = state is types.SessionState.DECIDED and reading.approved is False
+    if state is not types.SessionState.DECIDED or is_refused:
+        review_reasons.append(
+            _warning(models.NOT_APPROVED, "The vendor has not approved the session.")
+        )
     # Liveness is judged first: the reasons below concern the match, and not the live face.
     live_item = _judge_liveness(reading, record, rules, environment, review_reasons)
     if record.compared_with not in (None, reading.compared_with):
@@ -234,7 +235,7 @@ def judge_reading(
         compared_with=reading.compared_with if types.is_reported(match) else None,
         name_agreement=agreement.name,
         date_of_birth_agreement=agreement.date_of_birth,
-        is_refused=is_decided and reading.approved is False,
+        is_refused=is_refused,
         # Salted, so that it differs in each session, and tells no name elsewhere.
         holder_digest=hash_of(record.id, *map(written, (person, *reading.document_holders))),
         changed_settings=find_changed_settings(record, rules.facts),

@@ -93,8 +93,11 @@ def pick(value: Any, names: Collection[str]) -> Any:
     Of a list, without the items of which nothing is left.
     """
     if isinstance(value, dict):
-        known = {name: each for name, each in value.items() if name in names and each is not None}
-        return {name: pick(each, names) for name, each in known.items()}
+        return {
+            name: pick(each, names)
+            for name, each in value.items()
+            if name in names and each is not None
+        }
     if isinstance(value, (list, tuple)):
         return [*filter(None, [pick(each, names) for each in value])]
     return value

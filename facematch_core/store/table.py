@@ -36,8 +36,6 @@ logger = logging.getLogger("facematch")
 _BATCH: Final = 500
 #: Seconds after its begin until which a person may decide about a verdict.
 _DECIDABLE_S: Final = 30 * 86_400.0
-#: How often a decision is stored anew while workers store readings of the same verdict.
-_ATTEMPTS: Final = 5
 #: What the digest of a verdict has of it and of its halves. A warning of ours has no tag, and is no
 #: fact of the vendor.
 _FACTS: Final = """
@@ -117,11 +115,16 @@ class Case:
         table: StoreTable[Any] = self._store._table  # noqa: SLF001 - of both kinds of stores
         if connection is not None:
             table = table.on(connection)
-        at = dt.datetime.fromtimestamp(table.now(), dt.UTC)
-        decision = ReviewDecision(accept=accept, by=by, reason=reason, at=at, evidence=evidence)
+        decision = ReviewDecision(
+            accept=accept,
+            by=by,
+            reason=reason,
+            at=dt.datetime.fromtimestamp(table.now(), dt.UTC),
+            evidence=evidence,
+        )
         if by.strip() == self.subject_ref.strip():
             raise InvalidRequest("by is the person of the case: nobody decides their own.")
-        for _ in range(_ATTEMPTS):
+        for _ in range(5):  # workers may be storing readings of the same verdict
             row = table.find_newest(self)
             if row is None:
                 break
@@ -241,7 +244,7 @@ class StoreTable(Generic[Row]):
         """Return a verdict as a person's yes makes it; the same if nobody may accept it."""
         raise NotImplementedError
 
-    def why_not(self, row: Row, result: Any, accepted_at: dt.datetime | None) -> list[str]:
+    def why_not(self, row: Row, result: Any, accepted_at: float | None) -> list[str]:
         """Return why a verdict, accepted at a time or never, does not count for its own case."""
         raise NotImplementedError
 
@@ -259,31 +262,32 @@ class StoreTable(Generic[Row]):
         if not last.accept:
             return ["a person refused it", *reasons]
         if last.evidence == _digest(row, result, decisions[:-1]):
-            return why_not(self.accepted(result), last.at)
+            return why_not(self.accepted(result), last.at.timestamp())
         return reasons and ["the verdict has changed since a person accepted it", *reasons]
 
     def can_accept(self, row: Row, result: Any) -> bool:
         """Return whether nothing but a person's yes is missing, so that `use` would be FIRST."""
-        if result is None or row.used_at is not None:
-            return False
-        now = dt.datetime.fromtimestamp(self.now(), dt.UTC)
-        return not self.why_not(row, self.accepted(result), now)
+        is_open = result is not None and row.used_at is None
+        return is_open and not self.why_not(row, self.accepted(result), self.now())
 
     def evidence_of(self, row: Row, result: Any) -> str | None:
         """Return the digest of a verdict and its decisions; None if there is nothing to decide."""
-        age_s = self.now() - getattr(row, self.rows.BEGUN_AT.name)
-        if age_s > _DECIDABLE_S or not self.can_accept(row, result):
+        is_old = self.now() - getattr(row, self.rows.BEGUN_AT.name) > _DECIDABLE_S
+        if is_old or not self.can_accept(row, result):
             return None
-        if row.decisions is None and self.accepted(result) == result:
-            return None  # a pass
-        return _digest(row, result, read_decisions(row.decisions))
+        decisions = read_decisions(row.decisions)
+        is_pass = not decisions and self.accepted(result) == result
+        return None if is_pass else _digest(row, result, decisions)
 
     def waits(self, row: Row) -> bool:
         """Return whether a verdict waits for a person, or was accepted and is not used yet."""
         found = self.as_stored(row)
+        waits = found.evidence is not None
         if found.decisions:
-            return found.decisions[-1].accept and self.can_accept(row, found.result)
-        return found.evidence is not None
+            waits = found.decisions[-1].accept and self.can_accept(row, found.result)
+        if waits:
+            logger.info("%s %s: waits for a person, so nothing is sent", self.label, row.id)
+        return waits
 
     def append(self, connection: Any, row: Row, decision: ReviewDecision) -> bool:
         """Append a decision to a row, unless anything was changed since the row was read.
@@ -299,11 +303,11 @@ class StoreTable(Generic[Row]):
                 connection, of_case, columns.id != row.id, columns.used_at.is_(None)
             )
         for each in rows:
-            compared = ("case_key", "result", "decisions", "used_at")
-            unchanged = [columns[n].is_not_distinct_from(getattr(each, n)) for n in compared]
             decisions = json.dumps(written((*read_decisions(each.decisions), decision)))
-            is_row = columns.id == each.id
-            if not self.rows.update(connection, is_row, *unchanged, decisions=decisions):
+            unchanged = [columns.id == each.id, of_case]
+            for name in ("result", "decisions", "used_at"):
+                unchanged.append(columns[name].is_not_distinct_from(getattr(each, name)))
+            if not self.rows.update(connection, *unchanged, decisions=decisions):
                 return False
         return True
 
@@ -311,8 +315,9 @@ class StoreTable(Generic[Row]):
         """Return what is stored of a subject, for `json.dumps`, and where else there is more."""
         records = []
         for row in self.find(self.columns.subject_key == subject_key):
-            half = {"liveness": json.loads(getattr(row, "liveness", None) or "null")}
-            records.append(pick(written(self.as_stored(row)) | half, _EXPORTED.split()))
+            record = written(self.as_stored(row))
+            record["liveness"] = json.loads(getattr(row, "liveness", None) or "null")
+            records.append(pick(record, _EXPORTED.split()))
         return {"records": records, "elsewhere": ["the call log", "what the vendor keeps"]}
 
     def begun_before(self, until: Any, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
@@ -360,8 +365,8 @@ class StoreTable(Generic[Row]):
 
 def _digest(row: Any, result: Any, decisions: tuple[ReviewDecision, ...]) -> str:
     """Return the digest of a verdict of a row, and of some decisions about it."""
-    facts = pick(written(result), _FACTS.split())
     holder_digest = getattr(result, "holder_digest", None)
+    facts = pick(written(result), _FACTS.split())
     return hash_of(row.id, facts, holder_digest, written(decisions))
 
 
@@ -417,11 +422,10 @@ class Judged:
         rows = table.update(*self.conditions, **self.changes) if self.changes else []
         if self.error is not None:
             raise self.error
-        if self.judge_again is None:
-            return Use.NO
-        for row in rows or table.find(table.columns.id == self.row.id):
-            if row.decisions != self.row.decisions:
-                return self.judge_again(row).store(table)
+        if self.judge_again is not None:
+            for row in rows or table.find(table.columns.id == self.row.id):
+                if row.decisions != self.row.decisions:
+                    return self.judge_again(row).store(table)
         return Use.NO
 
     def unmark(self, table: StoreTable[Any], connection: Any) -> None:

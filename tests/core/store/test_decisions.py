@@ -193,41 +193,42 @@ def test_verdict_of_30_days_is_for_nobody(reviewed, days):
     assert (reviewed.case().find().evidence is not None) is (days < 30)
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        {"checks": (match(INCONCLUSIVE), live())},
-        {"checks": (match(), live(LIVE_REVIEW))},
-        {"checks": (match(REVIEW), live(LIVE_INCONCLUSIVE))},
-    ],
-    ids=["match is inconclusive", "liveness is unsure", "both are open"],
-)
-def test_session_that_is_neither_a_pass_nor_a_no_is_for_a_person(sessions, shown):
-    sessions.vendor.shown |= shown
-    sessions.review()
-    decide(sessions.case())
-    assert (sessions.use(), sessions.case().find().is_revoked) == (FIRST, False)
+OPEN = {
+    "match is inconclusive": {"checks": (match(INCONCLUSIVE), live())},
+    "liveness is unsure": {"checks": (match(), live(LIVE_REVIEW))},
+    "both are open": {"checks": (match(REVIEW), live(LIVE_INCONCLUSIVE))},
+}
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        {"checks": (match(), live())},
-        {"checks": (match(NO_MATCH), live())},
-        {"checks": (match(REVIEW), live(NOT_LIVE))},
-        {"checks": (match(REVIEW),)},
-        {"checks": (live(LIVE_REVIEW),)},
-        {"approved": False},
-        {"approved": False, "checks": (match(), live())},
-        {"compared_with": fm.ComparedWith.STORED},
-        *({"state": state} for state in STATE if state is not STATE.DECIDED),
-    ],
-    ids=str,
-)
-def test_session_with_a_no_or_without_a_half_is_for_nobody(sessions, shown):
-    sessions.vendor.shown |= shown
-    sessions.review()
-    assert sessions.case().find().evidence is None
+def test_session_that_is_neither_a_pass_nor_a_no_is_for_a_person(sessions):
+    usual = sessions.vendor.shown
+    for customer, shown in OPEN.items():
+        sessions.vendor.shown = usual | shown
+        sessions.review(customer)
+        case = sessions.case(customer)
+        decide(case)
+        assert (sessions.use(case), case.find().is_revoked) == (FIRST, False), customer
+
+
+CLOSED = {
+    "a pass": {"checks": (match(), live())},
+    "another face": {"checks": (match(NO_MATCH), live())},
+    "no live face": {"checks": (match(REVIEW), live(NOT_LIVE))},
+    "no liveness": {"checks": (match(REVIEW),)},
+    "no match": {"checks": (live(LIVE_REVIEW),)},
+    "declined and unsure": {"approved": False},
+    "declined and passed": {"approved": False, "checks": (match(), live())},
+    "another picture": {"compared_with": fm.ComparedWith.STORED},
+    **{state.value: {"state": state} for state in STATE if state is not STATE.DECIDED},
+}
+
+
+def test_session_with_a_no_or_without_a_half_is_for_nobody(sessions):
+    usual = sessions.vendor.shown
+    for customer, shown in CLOSED.items():
+        sessions.vendor.shown = usual | shown
+        sessions.review(customer)
+        assert sessions.case(customer).find().evidence is None, customer
 
 
 @pytest.mark.parametrize(
@@ -302,28 +303,29 @@ OF_SESSIONS = {
 }
 
 
-@pytest.mark.parametrize("fact", SEEN)
-def test_acceptance_counts_for_the_facts_that_the_person_saw(reviewed, fact):
-    *path, value = SEEN[fact]
+def assert_each_counts(reviewed, facts):
+    """Change one stored fact after the other, and the first one back."""
     decide(reviewed.case())
     evidence = reviewed.case().find().evidence
-    assert reviewed.why_not() == ()
-    reviewed.change_result(*path, value=value)
-    if fact == "another open word" and reviewed.table == "facematch_checks":
-        reviewed.change_result("decision", value="inconclusive")
-    assert reviewed.case().find().evidence != evidence
-    (first, *_) = reviewed.why_not()
-    assert first == "the verdict has changed since a person accepted it"
+    (row,) = reviewed.opened.rows("result")
+    for name, (*path, value) in facts.items():
+        reviewed.change_result(*path, value=value)
+        if name == "another open word" and reviewed.table == "facematch_checks":
+            reviewed.change_result("decision", value="inconclusive")
+        reasons = reviewed.why_not()
+        assert "the verdict has changed since a person accepted it" in reasons[:1], name
+        assert reviewed.case().find().evidence != evidence, name
+        reviewed.execute("UPDATE {table} SET result = :result", result=row["result"])
+        assert reviewed.why_not() == (), name
 
 
-@pytest.mark.parametrize("fact", OF_SESSIONS)
-def test_acceptance_counts_for_the_facts_of_the_session(sessions, fact):
+def test_acceptance_counts_for_the_facts_that_the_person_saw(reviewed):
+    assert_each_counts(reviewed, SEEN)
+
+
+def test_acceptance_counts_for_the_facts_of_the_session(sessions):
     sessions.review()
-    *path, value = OF_SESSIONS[fact]
-    decide(sessions.case())
-    sessions.change_result(*path, value=value)
-    (first, *_) = sessions.why_not()
-    assert first == "the verdict has changed since a person accepted it"
+    assert_each_counts(sessions, OF_SESSIONS)
 
 
 OURS = ResultWarning(code=WarningCode.UNREADABLE_DETAIL, text="left out: box")
@@ -469,26 +471,23 @@ def test_same_call_again_returns_its_decision_while_it_is_the_last(reviewed):
     assert len(case.find().decisions) == 1
 
 
-@pytest.mark.parametrize(
-    "change", [{"accept": False}, {"by": "staff-8"}, {"reason": "another"}], ids=str
-)
-def test_page_is_stale_after_another_decision(reviewed, change):
+def test_page_is_stale_after_another_decision(reviewed):
     case = reviewed.case()
     request = {"evidence": case.find().evidence, "accept": True, **STAFF}
     case.decide(**request)
-    with pytest.raises(fm.VerdictChanged):
-        case.decide(**request | change)
+    for change in ({"accept": False}, {"by": "staff-8"}, {"reason": "another"}):
+        with pytest.raises(fm.VerdictChanged):
+            case.decide(**request | change)
     decide(case, accept=False)
     with pytest.raises(fm.VerdictChanged):
         case.decide(**request)
     assert [each.accept for each in case.find().decisions] == [True, False]
 
 
-@pytest.mark.parametrize("accept", [True, False])
 @pytest.mark.parametrize("change", ["newer", "used", "closed", "erased", "other case", "invented"])
-def test_page_is_stale_after_any_change(reviewed, change, accept):
+def test_page_is_stale_after_any_change(reviewed, change):
     case = reviewed.case()
-    evidence = decide(case).evidence
+    decide(case)
     evidence = case.find().evidence
     if change == "newer":
         reviewed.review_another()
@@ -504,8 +503,9 @@ def test_page_is_stale_after_any_change(reviewed, change, accept):
     else:
         evidence = "0" * 64
     before = reviewed.opened.rows("decisions")
-    with pytest.raises(fm.VerdictChanged):
-        case.decide(evidence=evidence, accept=accept, **STAFF | {"by": "staff-8"})
+    for accept in (True, False):
+        with pytest.raises(fm.VerdictChanged):
+            case.decide(evidence=evidence, accept=accept, by="staff-8", reason="another")
     assert reviewed.opened.rows("decisions") == before
 
 
@@ -550,9 +550,8 @@ def after_the_row_was_read(reviewed, act):
     assert clock.acts == []
 
 
-@pytest.mark.parametrize("accept", [True, False])
 @pytest.mark.parametrize("change", ["history", "used", "verdict", "closed"])
-def test_decision_compares_the_row_as_it_is_stored(reviewed, change, accept):
+def test_decision_compares_the_row_as_it_is_stored(reviewed, change):
     """Each change is made after `decide` has read the row, and before it writes."""
     decide(reviewed.case())
     acts = {
@@ -563,11 +562,11 @@ def test_decision_compares_the_row_as_it_is_stored(reviewed, change, accept):
             dt.datetime.max.replace(year=2090, tzinfo=dt.UTC)
         ),
     }
-    request = {"evidence": reviewed.case().find().evidence, "accept": accept, **STAFF}
+    evidence = reviewed.case().find().evidence
     before = len(json.loads(reviewed.opened.rows("decisions")[0]["decisions"]))
     with after_the_row_was_read(reviewed, acts[change]) as case:
         with pytest.raises(fm.VerdictChanged):
-            case.decide(**request | {"by": "staff-8"})
+            case.decide(evidence=evidence, accept=False, by="staff-8", reason="a print")
     after = len(json.loads(reviewed.opened.rows("decisions")[0]["decisions"]))
     assert after == before + (change == "history")
 
@@ -616,18 +615,17 @@ def test_decision_made_while_the_verdict_is_judged_counts_at_once(reviewed, monk
 # 6: arguments
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"accept": "false"}, {"accept": 1}, {"accept": None}, {"by": ""}, {"by": " "},
-        {"by": None}, {"reason": "\n\t "}, {"reason": ""}, {"reason": 7}, {"by": "customer-17"},
-        {"by": " customer-17 "}, {"evidence": None}, {"evidence": ""},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_invalid_arguments_of_decide_are_refused(reviewed, change):
-    with pytest.raises(fm.InvalidRequest):
-        decide(reviewed.case(), **{"accept": True, **change})
+INVALID = [
+    {"accept": "false"}, {"accept": 1}, {"accept": None}, {"by": ""}, {"by": " "}, {"by": None},
+    {"reason": "\n\t "}, {"reason": ""}, {"reason": 7}, {"by": "customer-17"},
+    {"by": " customer-17 "}, {"evidence": None}, {"evidence": ""},
+]  # fmt: skip
+
+
+def test_invalid_arguments_of_decide_are_refused(reviewed):
+    for change in INVALID:
+        with pytest.raises(fm.InvalidRequest):
+            decide(reviewed.case(), **{"accept": True, **change})
     assert reviewed.case().find().decisions == ()
 
 
@@ -642,7 +640,7 @@ def test_decision_has_no_truth_value(reviewed):
 
 
 @pytest.mark.parametrize("is_accepted", [False, True])
-@pytest.mark.parametrize("days", [0, 1, 29])
+@pytest.mark.parametrize("days", [0, 29])
 def test_nothing_is_sent_while_a_verdict_waits(reviewed, is_accepted, days):
     if is_accepted:
         decide(reviewed.case())
@@ -753,8 +751,6 @@ def test_export_of_an_open_session_and_of_a_half_check_is_complete(open_reviewed
 
 def test_erasure_deletes_decisions_also_of_a_row_that_stays(reviewed):
     decide(reviewed.case())
-    keeps = {"UPDATE {table} SET result = result"}
-    reviewed.execute(keeps.pop())
     if reviewed.table == "facematch_sessions":
         reviewed.vendor.delete_session = _fail
     else:  # an answer that may be kept, at a vendor that is not asked now
