@@ -4,10 +4,10 @@ import contextlib
 import datetime as dt
 
 import pytest
-from facematch_mock_server import MockServer, make_card
 
 import facematch_core as fm
 from facematch_core import open_sessions
+from facematch_mock_server import MockServer, make_card
 
 pytestmark = pytest.mark.slow
 

@@ -80,9 +80,9 @@ class Reviewed:
 class ReviewedChecks(Reviewed):
     table = "facematch_checks"
     async_store = fm.AsyncCheckStore
-    terms = {}
 
     def __init__(self, open_desk, **arguments):
+        self.terms = {}
         self.opened = open_desk(**{"attempts": 100, **arguments})
         self.store = self.opened.store
 
@@ -102,9 +102,9 @@ class ReviewedChecks(Reviewed):
 class ReviewedSessions(Reviewed):
     table = "facematch_sessions"
     async_store = fm.AsyncSessionStore
-    terms = {"max_age_s": HOUR}
 
     def __init__(self, open_shop, **arguments):
+        self.terms = {"max_age_s": HOUR}
         self.opened = open_shop(vendor=Reviewing(), **arguments)
         self.vendor = self.opened.vendor
         self.store = self.opened.store

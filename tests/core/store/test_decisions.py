@@ -556,7 +556,7 @@ def test_decision_compares_the_row_as_it_is_stored(reviewed, change):
     decide(reviewed.case())
     acts = {
         "history": lambda: decide(reviewed.case(), by="staff-9"),
-        "used": lambda: reviewed.use(),
+        "used": reviewed.use,
         "verdict": lambda: reviewed.change_result("match", "score", value=None),
         "closed": lambda: reviewed.store.close_begun_before(
             dt.datetime.max.replace(year=2090, tzinfo=dt.UTC)
@@ -564,9 +564,9 @@ def test_decision_compares_the_row_as_it_is_stored(reviewed, change):
     }
     evidence = reviewed.case().find().evidence
     before = len(json.loads(reviewed.opened.rows("decisions")[0]["decisions"]))
-    with after_the_row_was_read(reviewed, acts[change]) as case:
-        with pytest.raises(fm.VerdictChanged):
-            case.decide(evidence=evidence, accept=False, by="staff-8", reason="a print")
+    struck = after_the_row_was_read(reviewed, acts[change])
+    with struck as case, pytest.raises(fm.VerdictChanged):
+        case.decide(evidence=evidence, accept=False, by="staff-8", reason="a print")
     after = len(json.loads(reviewed.opened.rows("decisions")[0]["decisions"]))
     assert after == before + (change == "history")
 
