@@ -33,13 +33,16 @@ class ReviewDecision(NoTruth):
         evidence: `evidence` of what the person saw.
 
     Example:
-        >>> store = CheckStore("sqlite:///shop.sqlite3", open_verifier("didit"))
+        >>> unsure = open_verifier("didit", review_threshold=99.9)
+        >>> store = CheckStore("sqlite:///shop.sqlite3", unsure)
         >>> case = store.of("customer-23", purpose="signup", about=None)
-        >>> result = case.verify_live(selfie, blurred)
-        >>> case.decide(
-        ...     evidence=case.find().evidence, accept=True, by="staff-7", reason="same mole"
-        ... )
-        ReviewDecision(accept=True, by='staff-7', ...
+        >>> print(case.verify_live(selfie, document).decision, case.use())
+        review no
+        >>> seen = case.find().evidence  # on the page that a person saw
+        >>> case.decide(evidence=seen, accept=True, by="staff-7", reason="the same mole").accept
+        True
+        >>> print(case.use())
+        first
         >>> store.close()
     """
 
