@@ -107,7 +107,11 @@ def test_refusal_binds_no_other_case_and_no_later_verdict(reviewed):
 
 
 def test_acceptance_is_of_one_verdict_alone(reviewed):
+    reviewed.review_another()
+    reviewed.review("customer-18")
+    assert reviewed.case().find().evidence != reviewed.case("customer-18").find().evidence
     decide(reviewed.case())
+    assert [row["decisions"] is None for row in reviewed.opened.rows("decisions")].count(False) == 1
     reviewed.review_another()
     assert (reviewed.use(), reviewed.case().find().decisions) == (NO, ())
 
@@ -219,6 +223,10 @@ CLOSED = {
     "declined and unsure": {"approved": False},
     "declined and passed": {"approved": False, "checks": (match(), live())},
     "another picture": {"compared_with": fm.ComparedWith.STORED},
+    "the vendor looks": {
+        "state": STATE.PROCESSING,
+        "checks": (match(REVIEW), live(LIVE_REVIEW)),
+    },
     **{state.value: {"state": state} for state in STATE if state is not STATE.DECIDED},
 }
 
