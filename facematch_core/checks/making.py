@@ -91,20 +91,24 @@ def check(
         rows = asked.find_rows()
         used = next((row for row in rows if row.used_at is not None), None)
         if used is not None and case.about is not None:
-            already_used = errors.AlreadyUsed(
-                "The matter of this case was used at "
-                f"{table.as_stored(used).used_at:%Y-%m-%d %H:%M} UTC, with other pictures. If this "
-                "is another matter, `about` must name it: `about` is one thing, such as 'payout "
-                "8841'. Nothing was sent."
+            return asked.find_same(
+                rows,
+                errors.AlreadyUsed(
+                    "The matter of this case was used at "
+                    f"{table.as_stored(used).used_at:%Y-%m-%d %H:%M} UTC, with other pictures. If "
+                    "this is another matter, `about` must name it: `about` is one thing, such as "
+                    "'payout 8841'. Nothing was sent."
+                ),
             )
-            return asked.find_same(rows, already_used)
         newest = next(iter(rows), None) or table.find_newest(case)
         if newest is not None and not anew and table.waits(newest):
-            under_review = errors.UnderReview(
-                "A verdict of this case waits for a person, or was accepted and not used yet: see "
-                "find and decide. anew=True makes another check. Nothing was sent."
+            return asked.find_same(
+                [newest, *rows],
+                errors.UnderReview(
+                    "A verdict of this case waits for a person, or was accepted and not used yet: "
+                    "see find and decide. anew=True makes another check. Nothing was sent."
+                ),
             )
-            return asked.find_same([newest, *rows], under_review)
         open_row = next((row for row in rows if row.open_case_key is not None), None)
         if open_row is not None:
             _wait_for(table, open_row, waiting)

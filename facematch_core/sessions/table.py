@@ -311,11 +311,13 @@ class SessionTable(StoreTable["SessionRow"]):
             name_agreement=name_agreement,
         )
 
-    def why_not(self, row: SessionRow, *judged: Any) -> list[str]:
+    def why_not(
+        self, row: SessionRow, result: SessionResult, accepted_at: float | None
+    ) -> list[str]:
         """Return why a reading, accepted at a time or never, does not count, at any age."""
         if not self.can_judge(row):
             return ["this store was opened without its Sessions"]
-        return why_not(row.read_record(), *judged, max_age_s=math.inf)
+        return why_not(row.read_record(), result, accepted_at, max_age_s=math.inf)
 
 
 class WithoutBackend(errors.ConfigurationError):

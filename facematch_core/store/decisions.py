@@ -77,7 +77,7 @@ class Decidable:
         decisions: What people decided about it, the last decision last.
     """
 
-    result: Any = None
+    result: Any
     decisions: tuple[ReviewDecision, ...] = ()
     _evidence: Callable[[], str | None] = attrs.field(repr=False, eq=False, metadata=UNWRITTEN)
 

@@ -318,7 +318,7 @@ class StoreTable(Generic[Row]):
             record = written(self.as_stored(row))
             record["liveness"] = json.loads(getattr(row, "liveness", None) or "null")
             records.append(pick(record, _EXPORTED.split()))
-        return {"records": records, "elsewhere": ["the call log", "what the vendor keeps"]}
+        return {"records": records, "elsewhere": "the call log, and what the vendor keeps"}
 
     def begun_before(self, until: Any, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
         """Yield the rows that were begun until a time, oldest first, each once: 500 at a time.
@@ -413,7 +413,7 @@ class Judged:
 
         Raises `error`. Of several concurrent calls, one marks a row of a matter.
         """
-        if self.row is not None and self.row.used_at is not None:
+        if getattr(self.row, "used_at", None) is not None:
             return self._repeated
         if self.passes:
             # Without an answer, nobody acts on a mark, so it is undone.
