@@ -158,6 +158,7 @@ class CheckCase(Case):
         return self._judge(table).store(table)
 
     def _judge(self, table: CheckTable, row: Any = None, **_: Any) -> Judged:
+        """Judge the row that was returned last, or a later reading of it: see `Judged`."""
         row = row or table.find_newest(self)
         if row is None:
             return Judged(self, row)

@@ -492,6 +492,7 @@ def test_page_is_stale_after_another_decision(reviewed):
     assert [each.accept for each in case.find().decisions] == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["newer", "used", "closed", "erased", "other case", "invented"])
 def test_page_is_stale_after_any_change(reviewed, change):
     case = reviewed.case()
@@ -648,7 +649,7 @@ def test_decision_has_no_truth_value(reviewed):
 
 
 @pytest.mark.parametrize("is_accepted", [False, True])
-@pytest.mark.parametrize("days", [0, 29])
+@pytest.mark.parametrize("days", [0, pytest.param(29, marks=pytest.mark.slow)])
 def test_nothing_is_sent_while_a_verdict_waits(reviewed, is_accepted, days):
     if is_accepted:
         decide(reviewed.case())
