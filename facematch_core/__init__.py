@@ -109,10 +109,12 @@ if TYPE_CHECKING:
         SessionStarting,
         StoreUnavailable,
         TooManyAttempts,
+        UnderReview,
         UnexpectedResponse,
         Unsupported,
         VendorError,
         VendorUnavailable,
+        VerdictChanged,
         WebhookRefused,
     )
     from .images.image import Image
@@ -144,6 +146,7 @@ if TYPE_CHECKING:
     from .sessions.store import SessionStore, VerificationCase
     from .sessions.table import StoredSession
     from .store import SqlStore
+    from .store.decisions import ReviewDecision
     from .store.table import Use
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.failover import Failover
@@ -162,13 +165,14 @@ __all__ = [
     "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult",
     "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Person",
     "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
-    "Result", "ResultWarning", "Retention", "Retry", "S3Picture", "Score", "Secret",
-    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionStarting",
-    "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore", "StoreUnavailable",
-    "StoredCheck", "StoredSession", "Threshold", "TooManyAttempts", "UnexpectedResponse",
-    "Unsupported", "Use", "VendorError", "VendorUnavailable", "VerificationCase", "Verifier",
-    "WarningCode", "WebhookRefused", "available_backends", "open_async_sessions",
-    "open_async_verifier", "open_sessions", "open_verifier",
+    "Result", "ResultWarning", "Retention", "Retry", "ReviewDecision", "S3Picture", "Score",
+    "Secret", "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult",
+    "SessionStarting", "SessionState", "SessionStore", "Sessions", "Shadow", "Share", "SqlStore",
+    "StoreUnavailable", "StoredCheck", "StoredSession", "Threshold", "TooManyAttempts",
+    "UnderReview", "UnexpectedResponse", "Unsupported", "Use", "VendorError", "VendorUnavailable",
+    "VerdictChanged", "VerificationCase", "Verifier", "WarningCode", "WebhookRefused",
+    "available_backends", "open_async_sessions", "open_async_verifier", "open_sessions",
+    "open_verifier",
 ]  # fmt: skip
 
 #: Modules that define the public names, in search order. They are imported on first use, so that
@@ -177,7 +181,7 @@ _MODULES = (
     "models errors base.deadline base.masking images.image images.stored call.events "
     "verifier.verifier verifier.failover verifier.share verifier.shadow verifier.aio call_log "
     "config.plugins config.opening resilience store backend.session_types sessions.sessions "
-    "store.table sessions.store sessions.aio checks.table checks.store checks.aio"
+    "store.table store.decisions sessions.store sessions.aio checks.table checks.store checks.aio"
 )
 
 

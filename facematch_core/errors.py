@@ -16,6 +16,8 @@ A mismatch is a result, not an error.
     ├── SessionStarting                     another process starts this session; ask again
     ├── CheckUnderWay                       another process makes this check; ask again
     ├── AlreadyUsed                         this matter was used with other pictures
+    ├── UnderReview                         a person decides on this case; nothing was sent
+    ├── VerdictChanged                      the page of a decision is stale; nothing was stored
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
@@ -197,6 +199,20 @@ class AlreadyUsed(FaceMatchError):
 
     The same pictures return their verdict, and `CheckCase.find` returns the check that was used.
     Another matter, such as a payout that is made anew, needs another `about`.
+    """
+
+
+class UnderReview(FaceMatchError):
+    """A verdict of the case waits for a person, or was accepted and not used. Nothing was sent.
+
+    The same pictures return their verdict. With ``anew=True``, other pictures are another check.
+    """
+
+
+class VerdictChanged(FaceMatchError):
+    """The verdict is not the one that a person saw, so the decision was not stored.
+
+    It was decided, used, closed or erased meanwhile, or another one came: show the page again.
     """
 
 

@@ -406,6 +406,12 @@ class Threshold:
         return score >= self.value
 
 
+#: The tag of the warning in the placeholder for an item that the vendor did not report.
+NOT_REPORTED = "not_reported"
+#: The tag of the warning on an item that passed in a session which its vendor has not approved.
+NOT_APPROVED = "not_approved"
+
+
 @attrs.frozen(kw_only=True)
 class ResultWarning:
     """A warning about a result, from the vendor, the local engine or this library.

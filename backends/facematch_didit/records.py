@@ -32,7 +32,7 @@ from facematch_core.backend import CALL_ID_KEY, detail
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest, Json
-from facematch_core.models import Ids, Severity
+from facematch_core.models import NOT_APPROVED, Ids, Severity
 
 from . import wire
 from .words import (
@@ -359,7 +359,9 @@ def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Json]:
         # A pass does not count in a declined, expired or open session.
         fields["decision"] = kind.decisions.REVIEW
         text = "The check passed, but its session is not approved, so the pass does not count."
-        warning = ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
+        warning = ResultWarning(
+            code=WarningCode.OTHER, severity=Severity.WARNING, tag=NOT_APPROVED, text=text
+        )
         fields["warnings"] = (*fields["warnings"], warning)
     return {**fields, "raw": allow(block)}
 

@@ -175,15 +175,12 @@ def read_birth_date(fields: Mapping[str, Any], key: str) -> dt.date | None:
 #: The default checks of a session.
 USUAL_CHECKS: Final = (models.Operation.MATCH, models.Operation.LIVENESS)
 
-#: The tag of the warning in the placeholder for an item that the vendor did not report.
-NOT_REPORTED = "not_reported"
-
 
 def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
     """Return whether the vendor reported the item, including a failed item."""
     if item.decision.name != "INCONCLUSIVE":
         return True
-    return all(warning.tag != NOT_REPORTED for warning in item.warnings)
+    return all(warning.tag != models.NOT_REPORTED for warning in item.warnings)
 
 
 class DeletionState(enum.StrEnum):
@@ -632,6 +629,10 @@ class SessionResult(models.NoTruth, Document):
         name_agreement, date_of_birth_agreement: Whether the `Person` passed to `read` agrees with
             the document; None if none was passed. The values themselves are not stored.
         portrait: A picture of the live face, if requested. Not in `to_dict` and repr.
+        is_refused: Whether the vendor has decided and not approved the session: its no, or a review
+            of its own. None if an earlier version read it.
+        holder_digest: SHA-256 of the names and dates of birth that were compared, of the documents
+            and of the `Person`, salted by the record's id. Not in `to_dict` and repr, nor compared.
         changed_settings: The settings in `SessionRecord.facts`, such as ``workflow_id``, that were
             others when the session was planned than when it was read.
         warnings: The vendor's warnings about the whole session, followed by ours.
@@ -662,6 +663,8 @@ class SessionResult(models.NoTruth, Document):
     compared_with: ComparedWith | None = None
     name_agreement: Agreement | None = None
     date_of_birth_agreement: Agreement | None = None
+    is_refused: bool | None = None
+    holder_digest: str | None = attrs.field(default=None, repr=False, eq=False, metadata=UNWRITTEN)
     portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     changed_settings: tuple[str, ...] = ()
     warnings: tuple[models.ResultWarning, ...] = ()

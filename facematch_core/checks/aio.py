@@ -121,6 +121,9 @@ class AsyncCheckStore(Awaited):
     erase = awaited(CheckStore.erase)
     """Delete all checks of a person; see `CheckStore.erase`."""
 
+    export = awaited(CheckStore.export)
+    """Return all that is stored of a person; see `CheckStore.export`."""
+
     forget = awaited(CheckStore.forget)
     """Delete old checks; see `CheckStore.forget`."""
 

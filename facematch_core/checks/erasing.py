@@ -45,7 +45,9 @@ def erase(table: CheckTable, *conditions: Any, gone: str | None = None) -> tuple
 
     `gone` is `vendor_is_gone` of `CheckStore.erase`.
     """
-    closed = table.update(*conditions, case_key=None, open_case_key=None, lease=None)
+    closed = table.update(
+        *conditions, case_key=None, open_case_key=None, lease=None, decisions=None
+    )
     if gone is not None and closed:
         check_gone(gone, _backends_of(table, closed))
     erased = []

@@ -51,7 +51,13 @@ _LONGEST_LEASE_S: Final = 120.0
 
 
 def check(
-    table: CheckTable, case: Case, kind: str, images: list[Image], calls: Sequence[CallOptions]
+    table: CheckTable,
+    case: Case,
+    kind: str,
+    images: list[Image],
+    calls: Sequence[CallOptions],
+    *,
+    anew: bool,
 ) -> Any:
     """Return the verdict on these pictures: a stored one, or that of a new check.
 
@@ -61,6 +67,7 @@ def check(
         kind: `Document.kind` of the verdict.
         images: The pictures.
         calls: The options of the calls that the check consists of, in order.
+        anew: Whether a check is made although a verdict waits for a person, or was accepted.
     """
     runner = table.verifier.runner
     runner.check_open()
@@ -84,7 +91,24 @@ def check(
         rows = asked.find_rows()
         used = next((row for row in rows if row.used_at is not None), None)
         if used is not None and case.about is not None:
-            return asked.find_used(used, rows)
+            return asked.find_same(
+                rows,
+                errors.AlreadyUsed(
+                    "The matter of this case was used at "
+                    f"{table.as_stored(used).used_at:%Y-%m-%d %H:%M} UTC, with other pictures. If "
+                    "this is another matter, `about` must name it: `about` is one thing, such as "
+                    "'payout 8841'. Nothing was sent."
+                ),
+            )
+        newest = next(iter(rows), None) or table.find_newest(case)
+        if newest is not None and not anew and table.waits(newest):
+            return asked.find_same(
+                [newest, *rows],
+                errors.UnderReview(
+                    "A verdict of this case waits for a person, or was accepted and not used yet: "
+                    "see find and decide. anew=True makes another check. Nothing was sent."
+                ),
+            )
         open_row = next((row for row in rows if row.open_case_key is not None), None)
         if open_row is not None:
             _wait_for(table, open_row, waiting)
@@ -176,23 +200,19 @@ class _AskedCheck:
             is_young |= columns.used_at.is_not(None)
         return table.find(is_open | ((columns.case_key == self.case_key) & is_young))
 
-    def find_used(self, used: CheckRow, rows: Sequence[CheckRow]) -> Any:
-        """Return the stored verdict on the same pictures, of a matter that was used.
+    def find_same(self, rows: Sequence[CheckRow], refusal: errors.FaceMatchError) -> Any:
+        """Return the stored verdict on the same pictures, whatever its age.
 
         Raises:
-            AlreadyUsed: there is none.
+            FaceMatchError: there is none: `refusal`.
         """
         for row in rows:
             result = row.read_result()
-            # The settings may have changed between the use and a request that is sent again.
-            if result is not None and self.is_of(row, row.settings):
+            # The settings may have changed before a request is sent again.
+            is_same = row.kind == self.kind and self.is_of(row, row.settings)
+            if result is not None and is_same:
                 return _as_returned(result, self.calls[-1])
-        used_at = self.table.as_stored_check(used).used_at
-        raise errors.AlreadyUsed(
-            f"The matter of this case was used at {used_at:%Y-%m-%d %H:%M} UTC, with other "
-            "pictures. If this is another matter, `about` must name it: `about` is one thing, such "
-            "as 'payout 8841'. Nothing was sent."
-        )
+        raise refusal
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
         """Return the stored verdict on the same pictures, for `use` to judge; None without one."""
@@ -242,7 +262,7 @@ class _AskedCheck:
             row
             for row in rows
             if (row.used_at is None or row.used_at > asked_at)
-            and self.table.is_young(row)
+            and self.table.is_young(row.begun_at)
             and self.is_of(row)
         ]
 

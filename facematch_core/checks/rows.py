@@ -57,6 +57,7 @@ CHECKS: Final = sa.Table(
     sa.Column("lease_until", sa.Double, nullable=False),
     sa.Column("used_at", sa.Double),
     sa.Column("face_kept", sa.Boolean),
+    sa.Column("decisions", sa.Text),
     # Of two processes that saw the same rows of a case, one begins a check.
     sa.UniqueConstraint("case_key", "place"),
     sa.Index("ix_facematch_checks_turn", "case_key", "turn"),
@@ -91,6 +92,7 @@ class CheckRow:
         lease_until: Until when it may be making it.
         used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor kept the face when the check was deleted there; else None.
+        decisions: What people decided about the verdict, as JSON; None before the first.
     """
 
     id: str
@@ -110,6 +112,7 @@ class CheckRow:
     lease_until: float
     used_at: float | None
     face_kept: bool | None
+    decisions: str | None = attrs.field(repr=False)
 
     def read_call(self) -> CallRecord | None:
         return _read(CallRecord, self.call)

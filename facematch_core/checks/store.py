@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
@@ -38,7 +39,10 @@ logger = logging.getLogger("facematch")
 
 
 class CheckOptions(TypedDict, total=False):
-    """Options of a check: those of `Verifier.verify`, without the verifier's thresholds."""
+    """Options of a check: those of `Verifier.verify`, without the verifier's thresholds.
+
+    And `anew`: True to make another check although a person is to decide, or has accepted one.
+    """
 
     retention: Retention
     caller_ref: str | None
@@ -46,6 +50,7 @@ class CheckOptions(TypedDict, total=False):
     options: Any
     deadline_s: float | None
     retry: Retry | Literal[False] | None
+    anew: bool
 
 
 @methods_clear_frames
@@ -60,6 +65,10 @@ class CheckCase(Case):
 
     With `about`, that ends with the first use: the same pictures return the stored verdict, free,
     and others raise `AlreadyUsed`. `erase` and `forget` remove the row, and with it this memory.
+
+    While a verdict waits for a person's `decide`, and after it was accepted, nothing is sent,
+    however old it is: the same pictures return it, and others raise `UnderReview`. ``anew=True``
+    makes another check.
 
     Immutable; may be shared between threads. Cannot be pickled: store its three texts.
 
@@ -96,6 +105,7 @@ class CheckCase(Case):
                 known. Nothing was sent: see `reconcile` and `give_up`.
             TooManyAttempts: the case has had as many checks as the store allows.
             AlreadyUsed: what `about` names was used, with other pictures. Nothing was sent.
+            UnderReview: a person is to decide on the case, or has accepted it. Nothing was sent.
             InvalidRequest: Django's transaction is open in the store's SQLite file.
             FaceMatchError: see `Verifier.verify`.
         """
@@ -147,10 +157,13 @@ class CheckCase(Case):
             table = table.on(connection)
         return self._judge(table).store(table)
 
-    def _judge(self, table: CheckTable, **_: Any) -> Judged:
-        row = table.find_newest(self)
-        if row is None or table.reasons_against(row):
+    def _judge(self, table: CheckTable, row: Any = None, **_: Any) -> Judged:
+        """Judge the row that was returned last, or a later reading of it: see `Judged`."""
+        row = row or table.find_newest(self)
+        if row is None:
             return Judged(self, row)
+        if table.reasons_against(row):
+            return Judged(self, row, judge_again=functools.partial(self._judge, table))
         # Another verdict may have been returned since.
         is_last = table.rows.next_turn(row.case_key) == row.turn + 1
         changes = {"used_at": table.now()}
@@ -160,7 +173,7 @@ class CheckCase(Case):
         """Return the check that `use` judges; None without one. Sends nothing."""
         table = self._store._table  # noqa: SLF001
         row = table.find_newest(self)
-        return None if row is None else table.as_stored_check(row)
+        return None if row is None else table.as_stored(row)
 
     def why_not(self) -> tuple[str, ...]:
         """Return all reasons why `use` would be NO or AGAIN; empty if FIRST.
@@ -206,6 +219,7 @@ class CheckCase(Case):
         arguments = dict(options)
         runner = store.verifier.runner
         deadline = runner.deadline_after(arguments.pop("deadline_s", None))
+        anew = arguments.pop("anew", False) is True  # the text of a form is none
         calls = [
             CallOptions(
                 operation=operation,
@@ -216,7 +230,8 @@ class CheckCase(Case):
             )
             for operation in OPERATIONS[kind]
         ]
-        return making.check(store._table, self, kind, load_images(pictures), calls)  # noqa: SLF001
+        images = load_images(pictures)
+        return making.check(store._table, self, kind, images, calls, anew=anew)  # noqa: SLF001
 
     def __repr__(self) -> str:
         return f"CheckCase({self._store!r})"
@@ -312,7 +327,7 @@ class CheckStore(CaseStore):
 
     def unknown(self) -> tuple[StoredCheck, ...]:
         """Return the checks that may have been paid, and whose verdicts are not known."""
-        return tuple(map(self._table.as_stored_check, self._table.find_unknown()))
+        return tuple(map(self._table.as_stored, self._table.find_unknown()))
 
     def reconcile(self, *, deadline_s: float | None = None) -> tuple[Reconciliation, ...]:
         """Search the vendor's records for each unknown check, and store the verdicts found.
@@ -353,6 +368,14 @@ class CheckStore(CaseStore):
             self._table.columns.subject_key == subject_key(subject_ref),
             gone=vendor_is_gone,
         )
+
+    def export(self, subject_ref: str) -> dict[str, Any]:
+        """Return all that is stored of a person who asks for it, for `json.dumps`.
+
+        ``records`` has the checks with their verdicts and decisions, without hashes and the ids of
+        your staff: read the reasons first. ``elsewhere`` names what is not stored here.
+        """
+        return self._table.export(subject_key(subject_ref))
 
     def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the checks that were begun `days` or more ago, as `erase`. Run it daily.

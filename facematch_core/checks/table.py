@@ -28,6 +28,7 @@ from facematch_core.models import (
     MatchResult,
     Operation,
 )
+from facematch_core.store.decisions import Decidable, as_accepted, read_decisions
 from facematch_core.store.table import StoreTable
 from facematch_core.verifier.shadow import Shadow
 from facematch_core.verifier.verifier import Verifier
@@ -48,7 +49,7 @@ _CLOCK_MARGIN_S: Final = 60.0
 
 
 @attrs.frozen(kw_only=True)
-class StoredCheck:
+class StoredCheck(Decidable):
     """A check of a `CheckStore`, as its row was last read.
 
     Attributes:
@@ -60,6 +61,7 @@ class StoredCheck:
         is_under_way: Whether a process is making it.
         is_unknown: Whether it may have been paid, and its result is not known. No further check of
             the case is made until `CheckCase.reconcile` finds it, or after `CheckCase.give_up`.
+        decisions: See `ReviewDecision`; the last one counts.
 
     Example:
         >>> store = CheckStore("sqlite:///shop.sqlite3", open_verifier("didit"))
@@ -150,18 +152,24 @@ class CheckTable(StoreTable["CheckRow"]):
 
     def reasons_against(self, row: CheckRow) -> tuple[str, ...]:
         """Return all reasons why `use` would not be FIRST; empty if it would."""
-        reasons = []
-        if row.used_at is not None:
-            reasons.append("the check was used already")
+        used = () if row.used_at is None else ("the check was used already",)
         result = row.read_result()
         if result is None:
-            return (*reasons, f"the check is {row.state(self.now())}")
+            return (*used, f"the check is {row.state(self.now())}")
+        return (*used, *self.reasons(row, result, functools.partial(self.why_not, row)))
+
+    def why_not(self, row: CheckRow, result: Any, accepted_at: float | None) -> list[str]:
+        """Return why a result, accepted at a time or never, does not count."""
+        reasons = []
         if row.kind not in self.accepted_kinds:
             reasons.append(f"only a {row.kind} was checked")
         if result.decision not in (*PASSES, LiveMatchDecision.VERIFIED):
             reasons.append(f"the check is {result.decision}")
-        if not self.is_young(row):
-            reasons.append(f"it was begun {self.now() - row.begun_at:.0f} s ago")
+        begun_at, word = row.begun_at, "begun"
+        if accepted_at is not None:
+            begun_at, word = accepted_at, "accepted"
+        if not self.is_young(begun_at):
+            reasons.append(f"it was {word} {self.now() - begun_at:.0f} s ago")
         if row.settings != self.settings_of(row.kind):
             reasons.append("the verifier's vendor, environment or thresholds have changed since")
         elif any(answer.environment not in self._environments() for answer in answers_of(result)):
@@ -169,24 +177,35 @@ class CheckTable(StoreTable["CheckRow"]):
                 "it did not come from production: to accept another environment, set "
                 "require_environment, or the backend's environment"
             )
-        return tuple(reasons)
+        return reasons
 
-    def is_young(self, row: CheckRow) -> bool:
-        """Return whether a row is not older than `max_age_s`."""
-        return -_CLOCK_MARGIN_S <= self.now() - row.begun_at <= self.max_age_s
+    def accepted(self, result: Any) -> Any:
+        """Return a result as a person's yes makes it; the same without a comparison."""
+        if not isinstance(result, LiveMatchResult):
+            return as_accepted(result)
+        if result.match is None:
+            return result
+        return LiveMatchResult.of(as_accepted(result.liveness), as_accepted(result.match))
 
-    def as_stored_check(self, row: CheckRow) -> StoredCheck:
+    def is_young(self, begun_at: float) -> bool:
+        """Return whether what was begun at a time is not older than `max_age_s`."""
+        return -_CLOCK_MARGIN_S <= self.now() - begun_at <= self.max_age_s
+
+    def as_stored(self, row: CheckRow) -> StoredCheck:
         """Return a row as the caller sees it."""
+        result = row.read_result()
         state = row.state(self.now())
         used_at = None if row.used_at is None else dt.datetime.fromtimestamp(row.used_at, dt.UTC)
         return StoredCheck(
             id=row.id,
-            result=row.read_result(),
+            result=result,
             call=row.read_call(),
             begun_at=dt.datetime.fromtimestamp(row.begun_at, dt.UTC),
             used_at=used_at,
             is_under_way=state == "under way",
             is_unknown=state == "unknown",
+            decisions=read_decisions(row.decisions),
+            evidence=lambda: self.evidence_of(row, result),
         )
 
     def _environments(self) -> set[Environment | None]:

@@ -58,9 +58,9 @@ ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.OutcomeUnknown,), Exit.UNKNOWN),
     ((errors.VendorError, errors.BudgetExceeded, errors.StoreUnavailable), Exit.VENDOR),
     # Not raised by a command: another process is starting the session, or making the check, or the
-    # matter was used.
+    # matter was used, or a person decides on it.
     ((errors.SessionStarting, errors.CheckUnderWay), Exit.VENDOR),
-    ((errors.AlreadyUsed,), Exit.USAGE),
+    ((errors.AlreadyUsed, errors.UnderReview, errors.VerdictChanged), Exit.USAGE),
     # Must follow OutcomeUnknown: DeadlineExceeded is also a TimeoutError and so an OSError.
     ((OSError,), Exit.CONFIGURATION),
     ((KeyboardInterrupt,), Exit.STOPPED),

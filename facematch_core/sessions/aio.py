@@ -182,5 +182,8 @@ class AsyncSessionStore(Awaited):
     close_begun_before = awaited(SessionStore.close_begun_before)
     """Close unused sessions after a restore; see `SessionStore.close_begun_before`."""
 
+    export = awaited(SessionStore.export)
+    """Return all that is stored of a person; see `SessionStore.export`."""
+
     forget = awaited(SessionStore.forget)
     """Delete old sessions; see `SessionStore.forget`."""

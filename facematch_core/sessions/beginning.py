@@ -60,10 +60,12 @@ def begin(
     arguments: Mapping[str, Any],
     *,
     terms: Mapping[str, Any],
+    anew: bool,
 ) -> StoredSession:
     """Return the open session, or start one: see `VerificationCase.begin`.
 
-    A matter that was used needs no other session: its used one is returned, without access.
+    A matter that was used needs no other session: its used one is returned, without access. So does
+    a case that waits for a person, unless `anew`.
 
     Args:
         table: The table.
@@ -74,8 +76,11 @@ def begin(
     """
     of_open_case = table.columns.open_case_key == key_of(case)
     newest = table.find_newest(case)
-    if case.about is not None and newest is not None and newest.used_at is not None:
-        return table.as_stored_session(newest)
+    if newest is not None and (
+        (case.about is not None and newest.used_at is not None)
+        or (not anew and table.waits(newest))
+    ):
+        return table.as_stored(newest)
     wait_for_start = Deadline.after(START_WAIT_S, table.clock)
     session: StoredSession | None = None
     while session is None:
@@ -209,7 +214,7 @@ def _start(
         has_its_case = table.columns.case_key == row.case_key
         decided = next(iter(table.find((table.columns.id == row.id) & has_its_case)), None)
         if decided is not None:
-            return table.as_stored_session(decided, repeated_start=repeated_start)
+            return table.as_stored(decided, repeated_start=repeated_start)
         _delete_started(table, row, result.record)
         raise errors.SessionNotFound(
             "The session was cancelled or forgotten while it was started, so it is deleted again.",
@@ -217,7 +222,7 @@ def _start(
         )
     if is_repeated and result.access is None and result.state not in _ONLY_VENDOR_CAN_ACT:
         return None
-    return table.as_stored_session(saved, access=result.access, repeated_start=repeated_start)
+    return table.as_stored(saved, access=result.access, repeated_start=repeated_start)
 
 
 def _start_at_vendor(
@@ -268,13 +273,13 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
     sessions = table.sessions[row.name]
     access = _stored_access(row, sessions)
     if access is not None and table.now() < (row.link_expires_at or 0.0):
-        return table.as_stored_session(row, access=access)
+        return table.as_stored(row, access=access)
     saved = None
     with contextlib.suppress(errors.SessionNotFound):
         result = sessions.read(row.read_record(), with_access=True)
         begin_again_at = _find_end_of_lost_token(table, row, result)
         if begin_again_at is not None:
-            return table.as_stored_session(row, begin_again_at=begin_again_at)
+            return table.as_stored(row, begin_again_at=begin_again_at)
         if result.access is not None or result.state in _ONLY_VENDOR_CAN_ACT:
             saved = _save_access(table, row, result)
         else:
@@ -282,7 +287,7 @@ def _continue(table: SessionTable, row: SessionRow) -> StoredSession | None:
     if saved is None:
         table.close_row(row)
         return None
-    return table.as_stored_session(saved, access=result.access)
+    return table.as_stored(saved, access=result.access)
 
 
 def _stored_access(row: SessionRow, sessions: Sessions) -> SessionAccess | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import secrets
 from collections.abc import Callable, Collection
@@ -26,7 +27,7 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
 from facematch_core.store.table import Case, Judged
 
-from .table import NO_ACCESS, SessionTable, StoredSession, to_json
+from .table import NO_ACCESS, SessionTable, StoredSession, why_not
 
 if TYPE_CHECKING:
     from .rows import Reading, SessionRow
@@ -84,7 +85,7 @@ def look(
         if not readings:
             return ()
         saved = table.in_transaction(table.rows.save_readings, readings)
-        return tuple(table.as_stored_session(row) for row in saved)
+        return tuple(table.as_stored(row) for row in saved)
     except BaseException:
         _set_due_again(table, leased)
         raise
@@ -111,33 +112,32 @@ def judge(
         return Judged(case, row)
     if document is None:
         document = _find_person(person_of, row.read_record())
-    unchanged = _is_unchanged(table, row)
     try:
         result = _read(table, row, document)
     except errors.SessionNotFound:
         return Judged(case, row)
     except errors.SessionMismatch as error:
-        return Judged(
-            case, row, conditions=unchanged, changes=_changes_of_mismatch(table, row), error=error
-        )
-    changes = _changes_of_reading(table, row, result)
-    verdict = result
-    last_result = row.read_result() if result.state is SessionState.GONE else None
-    if last_result is not None:
-        verdict = attrs.evolve(
-            last_result, changed_settings=result.changed_settings, clock=table.clock
-        )
-    if not verdict.is_verified_for(
-        case.subject_ref,
-        purpose=case.purpose,
-        about=case.about,
-        max_age_s=max_age_s,
-        any_settings=any_settings,
-    ):
-        return Judged(case, row, conditions=unchanged, changes=changes)
-    now = table.now()
-    # The vendor may have revised its verdict since our reading: `look` reads it again at once.
-    return Judged(case, row, passes=True, changes=changes | {"used_at": now, "look_at": now})
+        changes = _changes_of_mismatch(table, row)
+        return Judged(case, row, conditions=_is_unchanged(table, row), changes=changes, error=error)
+    against = functools.partial(why_not, case, max_age_s=max_age_s, any_settings=any_settings)
+
+    def judge_row(row: SessionRow) -> Judged:
+        """Judge the reading, with the decisions about the row."""
+        changes = _changes_of_reading(table, row, result)
+        verdict = result
+        last_result = row.read_result() if result.state is SessionState.GONE else None
+        if last_result is not None:
+            verdict = attrs.evolve(
+                last_result, changed_settings=result.changed_settings, clock=table.clock
+            )
+        if table.reasons(row, verdict, against):
+            unchanged = _is_unchanged(table, row)
+            return Judged(case, row, conditions=unchanged, changes=changes, judge_again=judge_row)
+        now = table.now()
+        # The vendor may have revised its verdict since our reading: `look` reads it again at once.
+        return Judged(case, row, passes=True, changes=changes | {"used_at": now, "look_at": now})
+
+    return judge_row(row)
 
 
 def _lease_due(table: SessionTable) -> SessionRow | None:
@@ -239,7 +239,8 @@ def _changes_of_reading(
     }
     if result.state is not SessionState.GONE:
         # The last verdict stays when the vendor has no result any longer.
-        changes["result"] = to_json(attrs.evolve(result, raw={}))
+        document = attrs.evolve(result, raw={}).to_dict()
+        changes["result"] = json.dumps(document | {"holder_digest": result.holder_digest})
         changes["look_at"] = _next_revision(table, row)
     if result.read_again_s is not None:
         changes["look_at"] = now + result.read_again_s

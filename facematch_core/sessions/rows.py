@@ -56,6 +56,7 @@ SESSIONS: Final = sa.Table(
     sa.Column("lease", sa.String(64)),
     sa.Column("used_at", sa.Double),
     sa.Column("face_kept", sa.Boolean),
+    sa.Column("decisions", sa.Text),
     partial_index("ix_facematch_sessions_link", "link_expires_at", "link IS NOT NULL"),
     partial_index("ix_facematch_sessions_token", "link_expires_at", "token IS NOT NULL"),
     partial_index(
@@ -93,6 +94,7 @@ class SessionRow:
         lease: A random id of the reading that is under way, or None.
         used_at: When `use` returned FIRST, or None.
         face_kept: True if the vendor has deleted the session, and kept the face; else None.
+        decisions: What people decided about the verdict, as JSON; None before the first.
     """
 
     number: int
@@ -114,6 +116,7 @@ class SessionRow:
     lease: str | None
     used_at: float | None
     face_kept: bool | None
+    decisions: str | None = attrs.field(repr=False)
 
     def read_record(self) -> SessionRecord:
         """Return the record; raise `ConfigurationError` if it cannot be read."""
@@ -134,8 +137,9 @@ class SessionRow:
         if self.result is None:
             return None
         with contextlib.suppress(*_UNREADABLE):
-            record = {"record": json.loads(self.record)}
-            return SessionResult.from_dict(json.loads(self.result) | record)
+            document = json.loads(self.result) | {"record": json.loads(self.record)}
+            holder_digest = document.get("holder_digest")
+            return attrs.evolve(SessionResult.from_dict(document), holder_digest=holder_digest)
         return None
 
     def with_changes_of(self, record: SessionRecord) -> str:

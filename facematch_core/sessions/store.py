@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +27,8 @@ from .table import (
     CLOSING_CHANGES,
     SessionTable,
     StoredSession,
-    reasons_against,
     subject_key,
+    why_not,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class VerificationCase(Case):
         review_threshold: float | Threshold | None = None,
         liveness_threshold: float | Threshold | None = None,
         valid_for_s: float | None = None,
+        anew: bool = False,
     ) -> StoredSession:
         """Return the open session of the case, or plan, store and start one.
 
@@ -85,7 +87,9 @@ class VerificationCase(Case):
         that did. A second click waits up to 10 seconds for the first one's start. If the database
         fails after a start, the session is returned, and the store's next transaction stores it.
 
-        With `about`, a case whose session was used returns that session, without access.
+        With `about`, a case whose session was used returns that session, without access. So does a
+        case whose verdict waits for a person's `decide`, or was accepted and is not used yet,
+        however old it is; the log says so.
 
         An open session keeps its link, and a token that the vendor gives once. Without either, the
         access is read from the vendor, free of charge: another token, or a new link where a link
@@ -110,6 +114,8 @@ class VerificationCase(Case):
             threshold, review_threshold, liveness_threshold: See `Sessions.plan`.
             valid_for_s: Seconds for which a new session is open, an hour if None: see
                 `Sessions.plan`. An open session keeps its own.
+            anew: Whether another session is started although a verdict waits for a person, or was
+                accepted.
 
         Returns:
             The session with the person's `access`, which is None if the person has finished, or if
@@ -135,6 +141,7 @@ class VerificationCase(Case):
             store._choose_name,  # noqa: SLF001
             arguments,
             terms=terms,
+            anew=anew is True,  # the text of a form is none
         )
 
     def use(
@@ -195,7 +202,7 @@ class VerificationCase(Case):
         """
         table = self._store._table  # noqa: SLF001
         row = table.find_newest(self)
-        return None if row is None else table.as_stored_session(row)
+        return None if row is None else table.as_stored(row)
 
     def why_not(self, *, max_age_s: float, any_settings: bool = False) -> tuple[str, ...]:
         """Return all reasons why `use` would be NO by the last reading; empty if FIRST.
@@ -203,19 +210,18 @@ class VerificationCase(Case):
         Sends nothing. For pages, logs and support: a reason has no value of the case. For
         arguments and errors, see `SessionResult.why_not`.
         """
-        session = self.find()
-        if session is None and self._store._table.has_closed_row(self):  # noqa: SLF001
+        table = self._store._table  # noqa: SLF001
+        row = table.find_newest(self)
+        if row is None and table.has_closed_row(self):
             return ("the session was cancelled or closed",)
-        if session is None:
+        if row is None:
             return ("no session was begun",)
-        return reasons_against(
-            session,
-            self.subject_ref,
-            purpose=self.purpose,
-            about=self.about,
-            max_age_s=max_age_s,
-            any_settings=any_settings,
-        )
+        used = () if row.used_at is None else ("the session was used already",)
+        result = table.as_stored(row).result
+        if result is None:
+            return (*used, "the session was not read yet")
+        against = functools.partial(why_not, self, max_age_s=max_age_s, any_settings=any_settings)
+        return (*used, *table.reasons(row, result, against))
 
     def __repr__(self) -> str:
         return f"VerificationCase({self._store!r})"
@@ -449,8 +455,13 @@ class SessionStore(CaseStore):
             **CLOSING_CHANGES,
             state=None,
             result=None,
+            decisions=None,
         )
         return self._table.erase(closed, vendor_is_gone)
+
+    def export(self, subject_ref: str) -> dict[str, Any]:
+        """Return all that is stored of a person who asks for it; see `CheckStore.export`."""
+        return self._table.export(subject_key(subject_ref))
 
     def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.

@@ -14,12 +14,13 @@ import math
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from facematch_core import errors
 from facematch_core.backend.session_types import (
+    Agreement,
     Deletion,
     DeletionState,
     Erased,
@@ -28,7 +29,8 @@ from facematch_core.backend.session_types import (
     SessionResult,
 )
 from facematch_core.call.run import check_text
-from facematch_core.models import Operation
+from facematch_core.models import Decision, LivenessDecision, Operation
+from facematch_core.store.decisions import Decidable, as_accepted, read_decisions
 from facematch_core.store.table import Case, StoreTable, hash_of, key_of
 
 from .sessions import Sessions
@@ -51,10 +53,12 @@ CLOSING_CHANGES: Final[Mapping[str, str | None]] = {
     "look_at": None,
     "lease": None,
 }
+#: The values in a reading that are a no: another face, no live face, another person, a refusal.
+_NOES: Final = {Decision.NO_MATCH, LivenessDecision.NOT_LIVE, Agreement.DISAGREES, True}
 
 
 @attrs.frozen(kw_only=True)
-class StoredSession:
+class StoredSession(Decidable):
     """A session of a `SessionStore`, as its row was last read.
 
     Attributes:
@@ -70,6 +74,7 @@ class StoredSession:
         result: The last reading, without its `raw`; None before the first.
         used_at: When `use` returned FIRST, UTC; None if it has not.
         is_open: Whether the verdict is still to come: from the person or from the vendor.
+        decisions: See `ReviewDecision`; the last one counts.
 
     Example:
         >>> store = SessionStore("sqlite:///shop.sqlite3", open_sessions(profile="payout"))
@@ -91,17 +96,20 @@ class StoredSession:
 
     @property
     def is_revoked(self) -> bool:
-        """Whether the session was used, and its last reading does not verify the person."""
+        """Whether the session was used, and its last reading does not verify the person.
+
+        If a person accepted it, only a reading that is itself a no revokes it.
+        """
         if self.used_at is None:
             return False
-        record = self.record
-        return self.result is None or not self.result.is_verified_for(
-            record.subject_ref,
-            purpose=record.purpose,
-            about=record.about,
-            max_age_s=math.inf,
-            any_settings=True,
-        )
+        if self.result is None:
+            return True
+        if self.decisions and self.decisions[-1].accept:
+            items = (self.result.match.decision, self.result.liveness.decision)
+            agreements = (self.result.name_agreement, self.result.date_of_birth_agreement)
+            return not _NOES.isdisjoint((*items, *agreements, self.result.is_refused))
+        against = why_not(self.record, self.result, None, max_age_s=math.inf, any_settings=True)
+        return len(against) > 0
 
 
 class SessionTable(StoreTable["SessionRow"]):
@@ -259,7 +267,7 @@ class SessionTable(StoreTable["SessionRow"]):
             self.close_row(row)
         return erased
 
-    def as_stored_session(
+    def as_stored(
         self,
         row: SessionRow,
         *,
@@ -277,9 +285,7 @@ class SessionTable(StoreTable["SessionRow"]):
                 facts = self.sessions[row.name].verifier.backend.session_facts
                 changed_settings = find_changed_settings(record, facts)
                 result = attrs.evolve(result, changed_settings=changed_settings)
-        used_at = None
-        if row.used_at is not None:
-            used_at = dt.datetime.fromtimestamp(row.used_at, dt.UTC)
+        used_at = None if row.used_at is None else dt.datetime.fromtimestamp(row.used_at, dt.UTC)
         return StoredSession(
             record=record,
             name=row.name,
@@ -289,7 +295,37 @@ class SessionTable(StoreTable["SessionRow"]):
             result=result,
             used_at=used_at,
             is_open=row.open_case_key is not None and row.look_at is not None,
+            decisions=read_decisions(row.decisions),
+            evidence=lambda: self.evidence_of(row, result),
         )
+
+    def accepted(self, result: SessionResult) -> SessionResult:
+        """Return a reading as a person's yes makes it.
+
+        It stays the same if the vendor has refused the session or compared another picture, and if
+        an earlier version read it, which did not say so: then the next reading does.
+        """
+        record = result.record
+        is_other = record.compared_with not in (None, result.compared_with)
+        if result.is_refused is not False or is_other:
+            return result
+        name_agreement = result.name_agreement
+        if name_agreement is Agreement.INCOMPLETE:  # the person has compared them
+            name_agreement = Agreement.AGREES
+        return attrs.evolve(
+            result,
+            match=as_accepted(result.match),
+            liveness=as_accepted(result.liveness),
+            name_agreement=name_agreement,
+        )
+
+    def why_not(
+        self, row: SessionRow, result: SessionResult, accepted_at: float | None
+    ) -> list[str]:
+        """Return why a reading, accepted at a time or never, does not count, at any age."""
+        if not self.can_judge(row):
+            return ["this store was opened without its Sessions"]
+        return why_not(row.read_record(), result, accepted_at, max_age_s=math.inf)
 
 
 class WithoutBackend(errors.ConfigurationError):
@@ -339,25 +375,17 @@ def reason_to_stay(deletion: Deletion | None) -> str | None:
     return None
 
 
-def reasons_against(
-    session: StoredSession,
-    subject_ref: str,
-    *,
-    purpose: str,
-    about: str | None,
-    max_age_s: float,
-    any_settings: bool,
-) -> tuple[str, ...]:
-    """Return all reasons why `use` would not be FIRST; empty if it would."""
-    reasons = []
-    if session.used_at is not None:
-        reasons.append("the session was used already")
-    if session.result is None:
-        return (*reasons, "the session was not read yet")
-    reasons += session.result.why_not(
-        subject_ref, purpose=purpose, about=about, max_age_s=max_age_s, any_settings=any_settings
-    )
-    return tuple(reasons)
+def why_not(
+    case: Case | SessionRecord, result: SessionResult, accepted_at: float | None, **terms: Any
+) -> list[str]:
+    """Return why a result does not count for a case; its age is that of a person's yes to it.
+
+    `terms` are those of `SessionResult.why_not`.
+    """
+    if accepted_at is not None:
+        started_at = dt.datetime.fromtimestamp(accepted_at, dt.UTC)
+        result = attrs.evolve(result, record=attrs.evolve(result.record, started_at=started_at))
+    return [*result.why_not(case.subject_ref, purpose=case.purpose, about=case.about, **terms)]
 
 
 def subject_key(subject_ref: str) -> str:

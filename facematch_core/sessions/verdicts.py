@@ -18,9 +18,11 @@ from facematch_core.base.deadline import Clock
 from facematch_core.base.masking import Secret
 from facematch_core.call import bill
 from facematch_core.call.verdict import DefaultsByOperation, describe_mismatch, find_changes
+from facematch_core.documents import written
 from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import Environment, LivenessResult, MatchResult, Operation, ResultWarning
+from facematch_core.store.table import hash_of
 
 from .holders import HolderAgreement, compare_holders
 
@@ -51,7 +53,7 @@ _POLLED_STATES = (
 _NOT_REPORTED = ResultWarning(
     code=models.WarningCode.OTHER,
     severity=models.Severity.INFORMATION,
-    tag=types.NOT_REPORTED,
+    tag=models.NOT_REPORTED,
     text="The vendor did not report this check.",
 )
 
@@ -203,8 +205,11 @@ def judge_reading(
         state = types.SessionState.EXPIRED
 
     review_reasons = list(reading.review_reasons)
-    if state is not types.SessionState.DECIDED or reading.approved is False:
-        review_reasons.append(_warning("not_approved", "The vendor has not approved the session."))
+    is_refused = state is types.SessionState.DECIDED and reading.approved is False
+    if state is not types.SessionState.DECIDED or is_refused:
+        review_reasons.append(
+            _warning(models.NOT_APPROVED, "The vendor has not approved the session.")
+        )
     # Liveness is judged first: the reasons below concern the match, and not the live face.
     live_item = _judge_liveness(reading, record, rules, environment, review_reasons)
     if record.compared_with not in (None, reading.compared_with):
@@ -230,6 +235,9 @@ def judge_reading(
         compared_with=reading.compared_with if types.is_reported(match) else None,
         name_agreement=agreement.name,
         date_of_birth_agreement=agreement.date_of_birth,
+        is_refused=is_refused,
+        # Salted, so that it differs in each session, and tells no name elsewhere.
+        holder_digest=hash_of(record.id, *map(written, (person, *reading.document_holders))),
         changed_settings=find_changed_settings(record, rules.facts),
         warnings=(*reading.warnings, *reading.review_reasons),
         vendor_status=reading.vendor_status,

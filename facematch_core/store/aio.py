@@ -16,23 +16,24 @@ import attrs
 
 from facematch_core.errors import FaceMatchError, InvalidRequest
 
+from .decisions import ReviewDecision
 from .table import Case, Judged, Use
 
 C = TypeVar("C", bound=Case)
-F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Use]])
+F = TypeVar("F", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
-class Unawaited(Coroutine[Any, Any, Use]):
+class Unawaited(Coroutine[Any, Any, Any]):
     """A coroutine without a truth value, because without ``await`` it would be true.
 
     Only asyncio may ask for it: from Python 3.12 on, it tests a task's coroutine in ``repr``.
     """
 
     def __init__(self, coroutine: Any, name: str) -> None:
-        self._coroutine: Coroutine[Any, Any, Use] = coroutine
+        self._coroutine: Coroutine[Any, Any, Any] = coroutine
         self.__name__ = self.__qualname__ = coroutine.__qualname__ = name
 
-    def __await__(self) -> Generator[Any, Any, Use]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         return self._coroutine.__await__()
 
     def send(self, value: Any) -> Any:
@@ -60,6 +61,16 @@ def as_async(method: F) -> F:
         return inspect.markcoroutinefunction(method)
     vars(method)["_is_coroutine"] = vars(asyncio.coroutines)["_is_coroutine"]
     return method
+
+
+def _asynchronous(connection: Any) -> Any:
+    """Return a connection of the caller; raise `InvalidRequest` if it is not asynchronous."""
+    if inspect.iscoroutinefunction(getattr(connection, "run_sync", None)):
+        return connection
+    raise InvalidRequest(
+        "connection must be an AsyncConnection or AsyncSession of SQLAlchemy itself, not "
+        f"{type(connection).__name__}: `await case.use(connection=session)`."
+    )
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -93,18 +104,32 @@ class AsyncCase(Generic[C]):
         """See `VerificationCase`."""
         return self.case.about
 
+    @as_async
+    def decide(
+        self, *, evidence: str, accept: bool, by: str, reason: str, connection: object = None
+    ) -> Coroutine[Any, Any, ReviewDecision]:
+        """Store what a person decided; see `CheckCase.decide`.
+
+        Args:
+            evidence, accept, by, reason: See `CheckCase.decide`.
+            connection: An AsyncConnection or AsyncSession of SQLAlchemy, with an open transaction.
+        """
+        decide = functools.partial(
+            self.case.decide, evidence=evidence, accept=accept, by=by, reason=reason
+        )
+        if connection is None:
+            decided = self._call(decide)
+        else:
+            decided = _asynchronous(connection).run_sync(lambda sync: decide(connection=sync))
+        return Unawaited(decided, f"{type(self).__name__}.decide")
+
     def _use(self, connection: Any, **terms: Any) -> Unawaited:
         """Return the coroutine of `use`. A connection that is not asynchronous is refused here."""
         judge = functools.partial(self.case._judge, self._table, **terms)  # noqa: SLF001
         if connection is None:
             use = self._use_alone(judge)
-        elif inspect.iscoroutinefunction(getattr(connection, "run_sync", None)):
-            use = self._use_on(connection, judge)
         else:
-            raise InvalidRequest(
-                "connection must be an AsyncConnection or AsyncSession of SQLAlchemy itself, not "
-                f"{type(connection).__name__}: `await case.use(connection=session)`."
-            )
+            use = self._use_on(_asynchronous(connection), judge)
         return Unawaited(use, f"{type(self).__name__}.use")
 
     @property

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Self, TypeVar
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Self,
 import attrs
 
 from facematch_core.base.deadline import Clock
-from facematch_core.errors import InvalidRequest
+from facematch_core.documents import written
+from facematch_core.errors import InvalidRequest, VerdictChanged
 
+from .decisions import Decidable, ReviewDecision, pick, read_decisions
 from .sql import open_database
 
 if TYPE_CHECKING:
@@ -26,8 +29,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Any)
 
+logger = logging.getLogger("facematch")
+
+
 #: Number of rows that `StoreTable.begun_before` reads at once: some megabytes.
 _BATCH: Final = 500
+#: Seconds after its begin until which a person may decide about a verdict.
+_DECIDABLE_S: Final = 30 * 86_400.0
+#: What the digest of a verdict has of it and of its halves. A warning of ours has no tag, and is no
+#: fact of the vendor.
+_FACTS: Final = """
+    state decision score value threshold review_threshold vendor_status is_refused compared_with
+    name_agreement date_of_birth_agreement environment backend liveness match warnings tag
+"""
+#: What an export has of a row: no hash, link or id of staff, and nothing that a vendor may fill
+#: with one.
+_EXPORTED: Final = """
+    id kind name begun_at planned_at used_at is_under_way is_unknown is_open record call liveness
+    match result state decision decisions accept reason at backend profile operation environment
+    subject_ref purpose about expects compared_with any_document retention threshold
+    review_threshold liveness_threshold started_at session_id vendor_id expires_at score value scale
+    warnings code severity advice vendor_status model created_at method probe_faces reference_faces
+    box left top right bottom unit of_width of_height confidence rotation similarity compared
+    quality luminance name_agreement date_of_birth_agreement is_refused
+"""
 
 
 class Use(enum.StrEnum):
@@ -62,15 +87,70 @@ class Case:
         """Judge the newest row of the case. Writes nothing."""
         raise NotImplementedError
 
+    def decide(
+        self, *, evidence: str, accept: bool, by: str, reason: str, connection: object = None
+    ) -> ReviewDecision:
+        """Store what a person decided about the verdict that `find` returned. Sends nothing.
+
+        An accepted verdict counts in `use` as a pass while the vendor's own facts are the same; its
+        age counts from the decision. A refusal is stored with all unused verdicts of the case, and
+        stands whatever the vendor says later; it does not bind new pictures or a new session. Until
+        the case is used, another decision may follow: the last one counts. The same call again
+        returns its decision while it is the last.
+
+        Check the login, the role and the origin of the form first: who may call it may pay.
+
+        Args:
+            evidence: `evidence` of what `find` returned for the page that the person saw.
+            accept: Whether the verdict counts as a pass.
+            by: Your own id of the person, from the login; not the person of the case.
+            reason: The reason, for an auditor, without the names of others.
+            connection: See `use`: your audit row and the payout may be in the same transaction.
+
+        Raises:
+            VerdictChanged: the page is stale: another decision, another verdict, newer pictures,
+                used, closed or erased. Nothing was stored.
+            InvalidRequest: an argument is blank or of another type, or `by` is the person.
+        """
+        table: StoreTable[Any] = self._store._table  # noqa: SLF001 - of both kinds of stores
+        if connection is not None:
+            table = table.on(connection)
+        decision = ReviewDecision(
+            accept=accept,
+            by=by,
+            reason=reason,
+            at=dt.datetime.fromtimestamp(table.now(), dt.UTC),
+            evidence=evidence,
+        )
+        if by.strip() == self.subject_ref.strip():
+            raise InvalidRequest("by is the person of the case: nobody decides their own.")
+        for _ in range(5):  # workers may be storing readings of the same verdict
+            row = table.find_newest(self)
+            if row is None:
+                break
+            found = table.as_stored(row)
+            for last in found.decisions[-1:]:
+                if attrs.evolve(last, at=decision.at) == decision:
+                    return last
+            if found.evidence != evidence:
+                break
+            if table.in_transaction(table.append, row, decision):
+                logger.info("%s %s: accept=%s by %s", table.label, row.id, accept, by)
+                return decision
+        raise VerdictChanged(
+            "The verdict is not the one that the page showed, or was decided, used, closed or "
+            "erased meanwhile. Nothing was stored: show the page again."
+        )
+
 
 def key_of(case: Case) -> str:
     """Return the hash by which the rows of a case are found."""
     return hash_of(case.subject_ref, case.purpose, case.about)
 
 
-def hash_of(*texts: str | None) -> str:
-    """Return the SHA-256 of some texts as hexadecimal digits."""
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+def hash_of(*values: object) -> str:
+    """Return the SHA-256 of some JSON values and dates as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
 
 
 class StoreTable(Generic[Row]):
@@ -156,6 +236,90 @@ class StoreTable(Generic[Row]):
         rows = self.find(self.columns.case_key == key_of(case), order=order, limit=1)
         return next(iter(rows), None)
 
+    def as_stored(self, row: Row) -> Decidable:
+        """Return a row as the caller sees it."""
+        raise NotImplementedError
+
+    def accepted(self, result: Any) -> Any:
+        """Return a verdict as a person's yes makes it; the same if nobody may accept it."""
+        raise NotImplementedError
+
+    def why_not(self, row: Row, result: Any, accepted_at: float | None) -> list[str]:
+        """Return why a verdict, accepted at a time or never, does not count for its own case."""
+        raise NotImplementedError
+
+    def reasons(self, row: Row, result: Any, why_not: Callable[..., list[str]]) -> list[str]:
+        """Return why a verdict of a row does not count, with the decisions about the row.
+
+        A refusal stands, whatever the vendor says later. An acceptance counts for the facts that
+        the person saw, and for no others. `why_not` takes a verdict, and when it was accepted.
+        """
+        reasons = why_not(result, None)
+        decisions = read_decisions(row.decisions)
+        if not decisions:
+            return reasons
+        last = decisions[-1]
+        if not last.accept:
+            return ["a person refused it", *reasons]
+        if last.evidence == _digest(row, result, decisions[:-1]):
+            return why_not(self.accepted(result), last.at.timestamp())
+        return reasons and ["the verdict has changed since a person accepted it", *reasons]
+
+    def can_accept(self, row: Row, result: Any) -> bool:
+        """Return whether nothing but a person's yes is missing, so that `use` would be FIRST."""
+        is_open = result is not None and row.used_at is None
+        return is_open and not self.why_not(row, self.accepted(result), self.now())
+
+    def evidence_of(self, row: Row, result: Any) -> str | None:
+        """Return the digest of a verdict and its decisions; None if there is nothing to decide."""
+        is_old = self.now() - getattr(row, self.rows.BEGUN_AT.name) > _DECIDABLE_S
+        if is_old or not self.can_accept(row, result):
+            return None
+        decisions = read_decisions(row.decisions)
+        is_pass = not decisions and self.accepted(result) == result
+        return None if is_pass else _digest(row, result, decisions)
+
+    def waits(self, row: Row) -> bool:
+        """Return whether a verdict waits for a person, or was accepted and is not used yet."""
+        found = self.as_stored(row)
+        waits = found.evidence is not None
+        if found.decisions:
+            waits = found.decisions[-1].accept and self.can_accept(row, found.result)
+        if waits:
+            logger.info("%s %s: waits for a person, so nothing is sent", self.label, row.id)
+        return waits
+
+    def append(self, connection: Any, row: Row, decision: ReviewDecision) -> bool:
+        """Append a decision to a row, unless anything was changed since the row was read.
+
+        A refusal is appended to all unused rows of the case.
+        """
+        columns = self.columns
+        of_case = columns.case_key == row.case_key
+        self.lock(connection, of_case)
+        rows = [row]
+        if not decision.accept:
+            rows += self.rows.find(
+                connection, of_case, columns.id != row.id, columns.used_at.is_(None)
+            )
+        for each in rows:
+            decisions = json.dumps(written((*read_decisions(each.decisions), decision)))
+            unchanged = [columns.id == each.id, of_case]
+            for name in ("result", "decisions", "used_at"):
+                unchanged.append(columns[name].is_not_distinct_from(getattr(each, name)))
+            if not self.rows.update(connection, *unchanged, decisions=decisions):
+                return False
+        return True
+
+    def export(self, subject_key: str) -> dict[str, Any]:
+        """Return what is stored of a subject, for `json.dumps`, and where else there is more."""
+        records = []
+        for row in self.find(self.columns.subject_key == subject_key):
+            record = written(self.as_stored(row))
+            record["liveness"] = json.loads(getattr(row, "liveness", None) or "null")
+            records.append(pick(record, _EXPORTED.split()))
+        return {"records": records, "elsewhere": "the call log, and what the vendor keeps"}
+
     def begun_before(self, until: Any, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
         """Yield the rows that were begun until a time, oldest first, each once: 500 at a time.
 
@@ -199,6 +363,13 @@ class StoreTable(Generic[Row]):
         return sa.bindparam(None, callable_=lambda: self.now() + plus_s, type_=sa.Float(53))
 
 
+def _digest(row: Any, result: Any, decisions: tuple[ReviewDecision, ...]) -> str:
+    """Return the digest of a verdict of a row, and of some decisions about it."""
+    holder_digest = getattr(result, "holder_digest", None)
+    facts = pick(written(result), _FACTS.split())
+    return hash_of(row.id, facts, holder_digest, written(decisions))
+
+
 class CaseStore:
     """A store as a context manager, which stays in its process."""
 
@@ -225,6 +396,8 @@ class Judged:
         passes: Whether the row may be used, unless it was.
         conditions, changes: What to store of the judgement, and on which conditions.
         error: The error to raise once that is stored.
+        judge_again: Judges a later reading of the row, with a decision that was made since: in the
+            caller's transaction perhaps, of which the row was not read.
     """
 
     case: Case
@@ -233,22 +406,26 @@ class Judged:
     conditions: tuple[object, ...] = ()
     changes: Mapping[str, Any] = attrs.field(factory=dict)
     error: Exception | None = None
+    judge_again: Callable[[Any], Judged] | None = None
 
     def store(self, table: StoreTable[Any]) -> Use:
         """Mark the row as used if it passes, else store the reading; return what `use` returns.
 
         Raises `error`. Of several concurrent calls, one marks a row of a matter.
         """
-        if self.row is not None and self.row.used_at is not None:
+        if getattr(self.row, "used_at", None) is not None:
             return self._repeated
         if self.passes:
             # Without an answer, nobody acts on a mark, so it is undone.
             undo = functools.partial(self.unmark, table)
             return table.in_transaction(self._mark, table, undo=undo)
-        if self.changes:
-            table.update(*self.conditions, **self.changes)
+        rows = table.update(*self.conditions, **self.changes) if self.changes else []
         if self.error is not None:
             raise self.error
+        if self.judge_again is not None:
+            for row in rows or table.find(table.columns.id == self.row.id):
+                if row.decisions != self.row.decisions:
+                    return self.judge_again(row).store(table)
         return Use.NO
 
     def unmark(self, table: StoreTable[Any], connection: Any) -> None:
@@ -272,6 +449,8 @@ class Judged:
         columns = table.columns
         of_case = columns.case_key == self.row.case_key
         unused = [columns.id == self.row.id, columns.used_at.is_(None), of_case]
+        # A decision that was taken back since is never overtaken.
+        unused.append(columns.decisions.is_not_distinct_from(self.row.decisions))
         if self.case.about is not None:
             other = table.rows.TABLE.alias()
             used = (other.c.case_key == self.row.case_key, other.c.used_at.is_not(None))

@@ -36,6 +36,16 @@ from core.store.test_clocks import (  # by the server's own clock
     test_start_under_way_at_another_machine_is_not_repeated,  # noqa: F401
     test_verdict_is_returned_again_and_used_although_the_clock_was_changed,  # noqa: F401
 )
+from core.store.test_decisions import *  # noqa: F403 - every test of it, and each new one
+from core.store.test_decisions_at_once import (
+    matters,  # noqa: F401
+    test_120_decisions_while_three_workers_read,  # noqa: F401
+    test_erasure_leaves_no_decision,  # noqa: F401
+    test_of_64_decisions_at_once_one_stands,  # noqa: F401
+    test_one_request_64_times_at_once_is_one_decision,  # noqa: F401
+    test_payouts_uses_and_last_decisions_agree_after_40_kills,  # noqa: F401
+    test_use_or_taking_back_and_never_both,  # noqa: F401
+)
 
 # The same tests as over the other stores, here over the fixtures `store` and `sql` below.
 from core.store.test_processes import *  # noqa: F403 - every test of it, and each new one

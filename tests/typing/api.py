@@ -97,6 +97,12 @@ def check(store: fm.CheckStore, customer: str, picture: bytes) -> bool:
     found: fm.StoredCheck | None = login.find()
     search: fm.Reconciliation | None = login.reconcile()
     unknown: tuple[fm.StoredCheck, ...] = store.unknown()
+    if found is not None and found.evidence is not None:
+        decided: fm.ReviewDecision = login.decide(
+            evidence=found.evidence, accept=True, by="staff-7", reason="the same mole"
+        )
+        assert decided.accept
+        assert found.decisions != (decided,)
     erased: tuple[fm.Erased, ...] = store.erase(customer)
     use: fm.Use = login.use(connection=sqlite3.connect("shop.sqlite3"))
     return use is fm.Use.FIRST and str((both.decision, found, search, unknown, erased)) != ""
@@ -106,6 +112,7 @@ async def async_check(store: fm.AsyncCheckStore, customer: str, picture: bytes) 
     login: fm.AsyncCheckCase = store.of(customer, purpose="login", about=None)
     live: fm.LivenessResult = await login.check_liveness(picture)
     match: fm.MatchResult = await login.verify(picture, picture, retry=False)
+    await login.decide(evidence="1f", accept=False, by="staff-7", reason="a print")
     erased: tuple[fm.Erased, ...] = await store.erase(customer)
     return bool(await login.use()) and str((live.decision, match.decision, erased)) != ""
 

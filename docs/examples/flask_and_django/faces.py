@@ -14,6 +14,7 @@ from facematch_core import (
     RateLimited,
     StoreUnavailable,
     TooManyAttempts,
+    UnderReview,
     VendorError,
     VendorUnavailable,
     open_verifier,
@@ -55,8 +56,13 @@ def signup_of(customer: str):
 
 def verify(selfie: bytes, document: bytes, customer: str) -> dict:
     """Check liveness and compare, once; return the body for the browser."""
+    signup = signup_of(customer)
+    found = signup.find()
+    result = None if found is None else found.result
+    # Not after REVIEW: a person decides on these pictures first.
+    is_retake = result is not None and NEXT_STEP[result.decision] == "retake"
     try:
-        result = signup_of(customer).verify_live(selfie, document)
+        result = signup.verify_live(selfie, document, anew=is_retake)
     except VendorError as error:  # after a lost answer, your staff needs the customer
         log.warning("%s: call %s, charged: %s", customer, error.ids.call, error.billing.charged)
         raise
@@ -74,6 +80,8 @@ def refused(error):
         return {"next": "retake", "picture": FIELDS.get(error.picture)}, 422, {}
     if isinstance(error, AlreadyUsed):
         return {"next": "done"}, 409, {}
+    if isinstance(error, UnderReview):
+        return {"next": "wait"}, 409, {}
     log.error("%s: %s", type(error).__name__, error)
     if isinstance(error, NOT_CHARGED):
         wait_s = getattr(error, "retry_after_s", None)
