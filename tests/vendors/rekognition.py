@@ -187,6 +187,7 @@ def scenarios():
         signed_request(people, "CreateCollection"),
         signed_request(indexing, "IndexFaces"),
         signed_request(indexing, "SearchFacesByImage"),
+        signed_request({**people, "Image": image(card("p1", faces=0))}, "SearchFacesByImage"),
         search_newest_face,
         signed_request({**people, "FaceIds": [OTHER_ID]}, "DeleteFaces"),
         signed_request(people, "DeleteCollection"),
