@@ -19,7 +19,8 @@ from facematch_core.backend import Backend, Capabilities
 from facematch_core.config.plugins import CORE_DISTRIBUTION, SEPARATE_PACKAGES, backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
-from facematch_mock_server.compared import FILE_IN_CHECKOUT, latest_comparison
+from facematch_mock_server import compared as comparisons
+from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -288,7 +289,8 @@ def comparison_with(vendor: str) -> str:
 
 def recorded_answers() -> list[dict[str, Any]]:
     """Return the counts of answers that others published: each batch of a vendor's."""
-    rows: list[dict[str, Any]] = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
+    text = comparisons.FILE_IN_CHECKOUT.read_text("utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text)["recorded"]
     return rows
 
 

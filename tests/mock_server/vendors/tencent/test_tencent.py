@@ -76,7 +76,7 @@ def test_message_is_in_chinese_unless_english_is_asked_for(engine, language, mes
 
 
 def test_message_names_what_the_code_names(engine):
-    sent = signed_request({"GroupId": "nobody"}, "GetGroupInfo")
+    sent = signed_request({"GroupId": "nobody"}, "DeleteGroup")
     assert engine.handle(sent).json()["Response"]["Error"] == {
         "Code": "InvalidParameterValue.GroupIdNotExist",
         "Message": "人员库ID不存在。",
