@@ -158,16 +158,16 @@ class CheckTable(StoreTable["CheckRow"]):
             return (*used, f"the check is {row.state(self.now())}")
         return (*used, *self.reasons(row, result, functools.partial(self.why_not, row)))
 
-    def why_not(self, row: CheckRow, result: Any, accepted_at: float | None) -> list[str]:
-        """Return why a result, accepted at a time or never, does not count."""
+    def why_not(self, row: CheckRow, result: Any, accepted_s: float | None) -> list[str]:
+        """Return why a result, accepted some seconds ago or never, does not count."""
         reasons = []
         if row.kind not in self.accepted_kinds:
             reasons.append(f"only a {row.kind} was checked")
         if result.decision not in (*PASSES, LiveMatchDecision.VERIFIED):
             reasons.append(f"the check is {result.decision}")
         begun_at, word = row.begun_at, "begun"
-        if accepted_at is not None:
-            begun_at, word = accepted_at, "accepted"
+        if accepted_s is not None:
+            begun_at, word = self.now() - accepted_s, "accepted"
         if not self.is_young(begun_at):
             reasons.append(f"it was {word} {self.now() - begun_at:.0f} s ago")
         if row.settings != self.settings_of(row.kind):

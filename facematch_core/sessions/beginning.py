@@ -321,6 +321,8 @@ def _find_end_of_lost_token(
         return None
     # A person who has begun may finish a little later.
     overtime_s = 0.0 if is_alive else OVERTIME_S
+    if table.now() >= ends_at + overtime_s:
+        return None  # the vendor asks the person back, who cannot enter any longer
     return dt.datetime.fromtimestamp(ends_at + overtime_s, dt.UTC)
 
 

@@ -105,11 +105,16 @@ class StoredSession(Decidable):
         if self.result is None:
             return True
         if self.decisions and self.decisions[-1].accept:
-            items = (self.result.match.decision, self.result.liveness.decision)
-            agreements = (self.result.name_agreement, self.result.date_of_birth_agreement)
-            return not _NOES.isdisjoint((*items, *agreements, self.result.is_refused))
+            return _is_no(self.result)
         against = why_not(self.record, self.result, None, max_age_s=math.inf, any_settings=True)
         return len(against) > 0
+
+
+def _is_no(result: SessionResult) -> bool:
+    """Return whether a reading is itself a no, which no person's yes outweighs."""
+    items = (result.match.decision, result.liveness.decision)
+    agreements = (result.name_agreement, result.date_of_birth_agreement)
+    return not _NOES.isdisjoint((*items, *agreements, result.is_refused))
 
 
 class SessionTable(StoreTable["SessionRow"]):
@@ -319,13 +324,17 @@ class SessionTable(StoreTable["SessionRow"]):
             name_agreement=name_agreement,
         )
 
+    def stays_accepted(self, row: SessionRow, result: SessionResult | None) -> bool:
+        """Return whether no reading is a no: one without a `Person`, or in review, may pass."""
+        return row.used_at is None and result is not None and not _is_no(result)
+
     def why_not(
-        self, row: SessionRow, result: SessionResult, accepted_at: float | None
+        self, row: SessionRow, result: SessionResult, accepted_s: float | None
     ) -> list[str]:
-        """Return why a reading, accepted at a time or never, does not count, at any age."""
+        """Return why a reading, accepted some seconds ago or never, does not count, at any age."""
         if not self.can_judge(row):
             return ["this store was opened without its Sessions"]
-        return why_not(row.read_record(), result, accepted_at, max_age_s=math.inf)
+        return why_not(row.read_record(), result, accepted_s, max_age_s=math.inf)
 
 
 class WithoutBackend(errors.ConfigurationError):
@@ -376,14 +385,15 @@ def reason_to_stay(deletion: Deletion | None) -> str | None:
 
 
 def why_not(
-    case: Case | SessionRecord, result: SessionResult, accepted_at: float | None, **terms: Any
+    case: Case | SessionRecord, result: SessionResult, accepted_s: float | None, **terms: Any
 ) -> list[str]:
     """Return why a result does not count for a case; its age is that of a person's yes to it.
 
     `terms` are those of `SessionResult.why_not`.
     """
-    if accepted_at is not None:
-        started_at = dt.datetime.fromtimestamp(accepted_at, dt.UTC)
+    if accepted_s is not None:
+        # By the clock with which the result tells its age, whatever the database's says.
+        started_at = result.clock.now() - dt.timedelta(seconds=accepted_s)
         result = attrs.evolve(result, record=attrs.evolve(result.record, started_at=started_at))
     return [*result.why_not(case.subject_ref, purpose=case.purpose, about=case.about, **terms)]
 

@@ -57,8 +57,15 @@ class CallersTransaction:
             self._connection = _DbApiConnection(connection, dialect_name)
 
     def run(self, transaction: Callable[..., T], *args: object, **_: object) -> T:
-        """Return `transaction(connection, *args)`; the caller began it, and ends it."""
-        return transaction(self._connection, *args)
+        """Return `transaction(connection, *args)`; the caller began it, and ends it.
+
+        The database's error is the caller's, without the values: one may be the reason of a person.
+        """
+        try:
+            return transaction(self._connection, *args)
+        except sa.exc.StatementError as error:
+            error.hide_parameters = True
+            raise
 
 
 def _dialect_of(connection: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Callable, Collection
 from typing import Any
@@ -68,6 +69,23 @@ def read_decisions(text: str | None) -> tuple[ReviewDecision, ...]:
     return tuple(read_document(ReviewDecision, each) for each in json.loads(text or "[]"))
 
 
+@attrs.frozen
+class _Evidence:
+    """The digest of a row, which is computed when it is read, or pickled."""
+
+    _compute: Callable[[], str | None]
+
+    def __call__(self) -> str | None:
+        return self._compute()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Evidence, (functools.partial(_same, self()),)
+
+
+def _same(text: str | None) -> str | None:
+    return text
+
+
 @attrs.frozen(kw_only=True)
 class Decidable:
     """A row as the caller sees it, about whose result a person may decide.
@@ -79,7 +97,13 @@ class Decidable:
 
     result: Any
     decisions: tuple[ReviewDecision, ...] = ()
-    _evidence: Callable[[], str | None] = attrs.field(repr=False, eq=False, metadata=UNWRITTEN)
+    _evidence: Callable[[], str | None] = attrs.field(
+        default=functools.partial(_same, None),
+        converter=_Evidence,
+        repr=False,
+        eq=False,
+        metadata=UNWRITTEN,
+    )
 
     @property
     def evidence(self) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, Self,
 import attrs
 
 from facematch_core.base.deadline import Clock
+from facematch_core.base.frames import clears_frames
 from facematch_core.documents import written
 from facematch_core.errors import InvalidRequest, VerdictChanged
 
@@ -87,6 +88,7 @@ class Case:
         """Judge the newest row of the case. Writes nothing."""
         raise NotImplementedError
 
+    @clears_frames
     def decide(
         self, *, evidence: str, accept: bool, by: str, reason: str, connection: object = None
     ) -> ReviewDecision:
@@ -134,7 +136,7 @@ class Case:
                     return last
             if found.evidence != evidence:
                 break
-            if table.in_transaction(table.append, row, decision):
+            if table.in_transaction(table.append, self, row, decision):
                 logger.info("%s %s: accept=%s by %s", table.label, row.id, accept, by)
                 return decision
         raise VerdictChanged(
@@ -232,9 +234,12 @@ class StoreTable(Generic[Row]):
 
         The newest check is the one whose verdict was returned last.
         """
-        order = () if case.about is None else (self.columns.used_at.is_(None),)
-        rows = self.find(self.columns.case_key == key_of(case), order=order, limit=1)
-        return next(iter(rows), None)
+        of_case = self.columns.case_key == key_of(case)
+        return next(iter(self.find(of_case, order=self._order_of(case), limit=1)), None)
+
+    def _order_of(self, case: Case) -> tuple[Any, ...]:
+        """Return the order in which the used row of a matter comes first."""
+        return () if case.about is None else (self.columns.used_at.is_(None),)
 
     def as_stored(self, row: Row) -> Decidable:
         """Return a row as the caller sees it."""
@@ -244,15 +249,16 @@ class StoreTable(Generic[Row]):
         """Return a verdict as a person's yes makes it; the same if nobody may accept it."""
         raise NotImplementedError
 
-    def why_not(self, row: Row, result: Any, accepted_at: float | None) -> list[str]:
-        """Return why a verdict, accepted at a time or never, does not count for its own case."""
+    def why_not(self, row: Row, result: Any, accepted_s: float | None) -> list[str]:
+        """Return why a verdict, accepted some seconds ago or never, does not count for its case."""
         raise NotImplementedError
 
     def reasons(self, row: Row, result: Any, why_not: Callable[..., list[str]]) -> list[str]:
         """Return why a verdict of a row does not count, with the decisions about the row.
 
         A refusal stands, whatever the vendor says later. An acceptance counts for the facts that
-        the person saw, and for no others. `why_not` takes a verdict, and when it was accepted.
+        the person saw, and for no others. `why_not` takes a verdict, and the seconds since its
+        acceptance.
         """
         reasons = why_not(result, None)
         decisions = read_decisions(row.decisions)
@@ -262,13 +268,17 @@ class StoreTable(Generic[Row]):
         if not last.accept:
             return ["a person refused it", *reasons]
         if last.evidence == _digest(row, result, decisions[:-1]):
-            return why_not(self.accepted(result), last.at.timestamp())
+            return why_not(self.accepted(result), self.now() - last.at.timestamp())
         return reasons and ["the verdict has changed since a person accepted it", *reasons]
 
     def can_accept(self, row: Row, result: Any) -> bool:
         """Return whether nothing but a person's yes is missing, so that `use` would be FIRST."""
         is_open = result is not None and row.used_at is None
-        return is_open and not self.why_not(row, self.accepted(result), self.now())
+        return is_open and not self.why_not(row, self.accepted(result), 0.0)
+
+    def stays_accepted(self, row: Row, result: Any) -> bool:
+        """Return whether the unused verdict of a row may still count by a person's yes to it."""
+        return self.can_accept(row, result)
 
     def evidence_of(self, row: Row, result: Any) -> str | None:
         """Return the digest of a verdict and its decisions; None if there is nothing to decide."""
@@ -284,19 +294,23 @@ class StoreTable(Generic[Row]):
         found = self.as_stored(row)
         waits = found.evidence is not None
         if found.decisions:
-            waits = found.decisions[-1].accept and self.can_accept(row, found.result)
+            waits = found.decisions[-1].accept and self.stays_accepted(row, found.result)
         if waits:
             logger.info("%s %s: waits for a person, so nothing is sent", self.label, row.id)
         return waits
 
-    def append(self, connection: Any, row: Row, decision: ReviewDecision) -> bool:
+    def append(self, connection: Any, case: Case, row: Row, decision: ReviewDecision) -> bool:
         """Append a decision to a row, unless anything was changed since the row was read.
 
-        A refusal is appended to all unused rows of the case.
+        A refusal is appended to all unused rows of the case. Raises `VerdictChanged` if one of the
+        others was changed, so that the transaction is rolled back.
         """
         columns = self.columns
         of_case = columns.case_key == row.case_key
         self.lock(connection, of_case)
+        newest = self.rows.find(connection, of_case, order=self._order_of(case), limit=1)
+        if [each.id for each in newest] != [row.id]:
+            return False
         rows = [row]
         if not decision.accept:
             rows += self.rows.find(
@@ -308,7 +322,9 @@ class StoreTable(Generic[Row]):
             for name in ("result", "decisions", "used_at"):
                 unchanged.append(columns[name].is_not_distinct_from(getattr(each, name)))
             if not self.rows.update(connection, *unchanged, decisions=decisions):
-                return False
+                if each is row:
+                    return False
+                raise VerdictChanged("Another verdict of the case was changed meanwhile.")
         return True
 
     def export(self, subject_key: str) -> dict[str, Any]:
@@ -423,7 +439,9 @@ class Judged:
         if self.error is not None:
             raise self.error
         if self.judge_again is not None:
-            for row in rows or table.find(table.columns.id == self.row.id):
+            # A row that was erased or closed meanwhile has lost its refusal, too.
+            of_case = table.columns.case_key == self.row.case_key
+            for row in rows or table.find(table.columns.id == self.row.id, of_case):
                 if row.decisions != self.row.decisions:
                     return self.judge_again(row).store(table)
         return Use.NO

@@ -118,8 +118,11 @@ class Life:
                 self._act(step)
 
     def _after_commit(self):
-        if self._acting and self._acting[-1].loses_commit:
-            self._acting[-1].loses_commit = False
+        if not self._acting:
+            return
+        acting = self._acting[-1]
+        acting.commits += 1
+        if acting.commits == acting.step.loses_commit:
             raise fm.StoreUnavailable("The answer to a COMMIT was lost.")
 
     # What may happen, by a step.
@@ -237,15 +240,15 @@ class _Acting:
     """A process in the middle of a step.
 
     Attributes:
-        points: Number of points that it has reached.
-        swap, loses_commit: What is still to come of the step.
+        points, commits: Number of points that it has reached, and of its stores' commits.
+        swap: What is still to come in between.
     """
 
     process: Process
     step: plans.Step
     points: int = 0
+    commits: int = 0
     swap: tuple = attrs.field(init=False)
-    loses_commit: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self):
-        self.swap, self.loses_commit = self.step.swap, self.step.loses_commit
+        self.swap = self.step.swap

@@ -51,7 +51,8 @@ class Step:
         swap_at: The point from which the other process acts first, at a place without a
             transaction.
         swap: What the other process does there; time may pass there, too.
-        loses_commit: Whether the answer to the first COMMIT of a store is lost: it is committed.
+        loses_commit: The number of the COMMIT of a store of which the answer is lost, although it
+            is committed; None if none is.
         again_in: The process that gets the same request again afterwards, or None.
     """
 
@@ -63,7 +64,7 @@ class Step:
     dies_at: int | None = None
     swap_at: int = 0
     swap: "tuple[Step, ...]" = ()
-    loses_commit: bool = False
+    loses_commit: int | None = None
     again_in: int | None = None
 
     def without_accidents(self):
@@ -71,8 +72,8 @@ class Step:
         if self.dies_at is not None:
             yield attrs.evolve(self, dies_at=None)
         yield from (attrs.evolve(self, swap=swap) for swap in _without_some(self.swap, 1))
-        if self.loses_commit:
-            yield attrs.evolve(self, loses_commit=False)
+        if self.loses_commit is not None:
+            yield attrs.evolve(self, loses_commit=None)
         if self.again_in is not None:
             yield attrs.evolve(self, again_in=None)
 
@@ -83,8 +84,8 @@ class Step:
         if self.swap:
             swap = "; ".join(map(str, self.swap))
             words.append(f"at point {self.swap_at} comes ({swap})")
-        if self.loses_commit:
-            words.append("the answer to its first COMMIT is lost")
+        if self.loses_commit is not None:
+            words.append(f"the answer to its COMMIT {self.loses_commit} is lost")
         if self.again_in is not None:
             words.append(f"is sent again to process {self.again_in}")
         return ", ".join(words)
@@ -117,7 +118,7 @@ def _draw_step(luck, process=None):
         matter=luck.choice(MATTERS),
         choice=luck.randrange(1000),
         dies_at=luck.randint(1, 40) if luck.random() < 0.25 else None,
-        loses_commit=luck.random() < 0.1,
+        loses_commit=luck.randint(1, 12) if luck.random() < 0.15 else None,
     )
     if may_swap and luck.random() < 0.5:
         count = luck.choice([1, 1, 2, 3])
@@ -129,12 +130,17 @@ def _draw_step(luck, process=None):
 
 
 def _draw_step_between(luck, step):
-    """Draw a step of the other process; mostly one about the same customer."""
+    """Draw a step of the other process: mostly the same one, a wait, or of the same customer."""
     between = _draw_step(luck, 1 - step.process)
-    if luck.random() < 0.3:
+    kind = luck.choice(["same", "wait", "customer", "any"])
+    if kind == "any":
         return between
-    choice = luck.choice([step.choice, between.choice])
-    return attrs.evolve(between, customer=step.customer, matter=step.matter, choice=choice)
+    if kind == "wait":
+        return attrs.evolve(between, action="wait")
+    between = attrs.evolve(between, customer=step.customer, matter=step.matter)
+    if kind == "customer":
+        return between
+    return attrs.evolve(between, action=step.action, choice=step.choice)
 
 
 def shorten(plan, fails):

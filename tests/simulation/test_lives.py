@@ -62,7 +62,7 @@ def test_no_life_breaks_a_law(first, addresses):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(20, 500, 20))
+@pytest.mark.parametrize("first", range(20, 200, 20))
 def test_no_life_of_many_breaks_a_law(first, addresses):
     live(range(first, first + 20), addresses)
 
@@ -88,6 +88,14 @@ def test_same_number_is_the_same_life_in_another_process(seed, addresses):
 
 
 @pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(200, 700, 20))
+def test_no_life_of_a_night_breaks_a_law(first, addresses):
+    live(range(first, first + 20), addresses)
+
+
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_found_and_told_in_a_short_story(name, addresses):
     with FAULTS[name]():

@@ -87,6 +87,8 @@ class World:
         self.uploads.sessions.workflow(WORKFLOW, kind="kyc")
         if vendor in WEBHOOK_SECRETS:
             self.sessions.webhooks.add(HOOK, secret=WEBHOOK_SECRETS[vendor])
+            # No thread sends them: `collect_letters` takes them.
+            self.sessions.world.outbox.send = None
         self._luck = random.Random(f"ids {seed}")
 
     def __enter__(self):

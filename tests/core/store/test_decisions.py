@@ -8,10 +8,13 @@ import contextlib
 import datetime as dt
 import json
 import logging
+import pickle
 import re
+import traceback
 
 import attrs
 import pytest
+import sqlalchemy as sa
 from core.store.reviewed import *  # noqa: F403 - its fixtures
 from core.store.reviewed import (
     ADA,
@@ -622,6 +625,57 @@ def test_decision_made_while_the_verdict_is_judged_counts_at_once(reviewed, monk
     assert reviewed.use() is FIRST
 
 
+def test_refused_verdict_that_is_erased_while_it_is_judged_is_not_used(reviewed, monkeypatch):
+    decide(reviewed.case(), accept=False)
+    store = Judged.store
+
+    def close_and_store(judged, *arguments):
+        monkeypatch.undo()
+        later = dt.datetime.max.replace(year=2090, tzinfo=dt.UTC)
+        assert reviewed.store.close_begun_before(later) == 1
+        reviewed.execute("UPDATE {table} SET decisions = NULL")
+        passing = attrs.evolve(judged, passes=True)
+        again = attrs.evolve(judged, judge_again=lambda row: attrs.evolve(passing, row=row))
+        return store(again, *arguments)
+
+    monkeypatch.setattr(Judged, "store", close_and_store)
+    assert reviewed.use() is NO
+
+
+def test_refusal_is_no_longer_of_the_verdict_that_the_page_showed(checks):
+    """Other pictures are checked between the page and the decision, within `decide` itself."""
+    evidence = checks.case().find().evidence
+
+    def check_another_and_use():
+        assert checks.review_another(match=fm.Decision.MATCH).is_verified
+        assert checks.use() is FIRST
+
+    struck = after_the_row_was_read(checks, check_another_and_use)
+    with struck as case, pytest.raises(fm.VerdictChanged):
+        case.decide(evidence=evidence, accept=False, **STAFF)
+    assert all(row["decisions"] is None for row in checks.opened.rows("decisions"))
+
+
+def test_age_of_an_acceptance_is_the_same_by_two_clocks(reviewed):
+    """The database's clock is two minutes ahead of this machine's."""
+    table = reviewed.store._table  # noqa: SLF001
+    now = table.now
+    table.now = lambda: now() + 120
+    assert reviewed.case().find().evidence is not None
+    decide(reviewed.case())
+    assert reviewed.use() is FIRST
+
+
+def test_accepted_session_waits_although_a_reading_lacks_the_person(documents):
+    documents.review()
+    sent = documents.sent
+    decide(documents.case())
+    documents.person[0] = None
+    documents.read()
+    documents.opened.begin()
+    assert documents.sent == sent
+
+
 # 6: arguments
 
 
@@ -723,6 +777,32 @@ def test_log_has_the_id_and_never_the_reason(reviewed, caplog):
     (row,) = reviewed.opened.rows("id")
     assert all(text in caplog.text for text in (row["id"], "staff-7", "True"))
     assert STAFF["reason"] not in caplog.text + repr((decision, reviewed.case().find()))
+
+
+def test_error_in_the_callers_transaction_does_not_show_the_reason(reviewed):
+    table = reviewed.store._table  # noqa: SLF001
+    with own_transaction(reviewed.opened.address) as connection:
+        run = table.on(connection).in_transaction
+        query = sa.text("SELECT * FROM nowhere WHERE reason = :reason")
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            run(lambda opened: opened.execute(query, {"reason": STAFF["reason"]}))
+    assert STAFF["reason"] not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [{"evidence": "stale"}, {"by": "customer-17"}])
+def test_frames_of_a_refused_decision_show_no_reason(reviewed, wrong):
+    with pytest.raises(fm.FaceMatchError) as caught:
+        decide(reviewed.case(), **wrong)
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    ours = [frame for frame in frames if "/facematch_core/" in frame.f_code.co_filename]
+    assert ours
+    assert not any(STAFF["reason"] in map(str, frame.f_locals.values()) for frame in ours)
+
+
+def test_found_check_is_pickled_with_its_evidence(checks):
+    found = checks.case().find()
+    copied = pickle.loads(pickle.dumps(found))
+    assert (copied, copied.evidence) == (found, found.evidence)
 
 
 #: What an export has of a decided case, at any depth.
