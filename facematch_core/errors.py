@@ -275,7 +275,7 @@ class VendorError(FaceMatchError):
             the verifier has not set it yet.
     """
 
-    _charged: ClassVar[Charged] = Charged.UNKNOWN
+    _charged = Charged.UNKNOWN
     _retryable: ClassVar[bool] = False
 
     def __init__(

@@ -102,21 +102,19 @@ class AzureBackend(SessionBackend):
         ConfigurationError: a setting is wrong.
     """
 
-    name: ClassVar[str] = "azure"
+    name = "azure"
     # The variable names in Microsoft's quickstart.
     environment_variables: ClassVar[Mapping[str, str]] = {
         "api_key": "FACE_APIKEY",
         "base_url": "FACE_ENDPOINT",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset(
-        {"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}
-    )
+    allowed_hosts = frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"})
     # The portal also shows the endpoint with this path, of any version. Programs keep its start.
-    api_path: ClassVar[str] = r"/face(/v1\.[^/]*(/.*)?)?"
-    error_codes: ClassVar[Mapping[str, http.ErrorRow]] = _CODES
+    api_path = r"/face(/v1\.[^/]*(/.*)?)?"
+    error_codes = _CODES
     request_id_header = "apim-request-id"
     has_sandbox = False
-    capabilities: ClassVar[backend.Capabilities] = backend.Capabilities(
+    capabilities = backend.Capabilities(
         default_threshold=50.0,
         score_scale=SCALE,
         billed_operations=frozenset({fm.Operation.MATCH}),

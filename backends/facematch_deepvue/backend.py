@@ -105,15 +105,15 @@ class DeepvueBackend(HttpBackend):
         ConfigurationError: a setting is invalid.
     """
 
-    name: ClassVar[str] = wire.NAME
+    name = wire.NAME
     environment_variables: ClassVar[dict[str, str]] = {
         "client_id": "DEEPVUE_CLIENT_ID",
         "client_secret": "DEEPVUE_CLIENT_SECRET",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST, TEST_HOST})
-    api_path: ClassVar[str] = "/v[12](/.*)?"
+    allowed_hosts = frozenset({HOST, TEST_HOST})
+    api_path = "/v[12](/.*)?"
     #: The capabilities with default settings. Each instance replaces them.
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         operations=_BOTH,
         # Ours: Deepvue does not document its rule.
         threshold_rule=ThresholdRule.AT_LEAST,

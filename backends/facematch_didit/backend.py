@@ -149,15 +149,15 @@ class DiditBackend(ApiKeyBackend):
         ConfigurationError: a setting is invalid.
     """
 
-    name: ClassVar[str] = NAME
+    name = NAME
     environment_variables: ClassVar[dict[str, str]] = {
         "api_key": "DIDIT_API_KEY",
         "workflow_id": "DIDIT_WORKFLOW_ID",
         "webhook_secrets": "DIDIT_WEBHOOK_SECRET",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST})
-    api_path: ClassVar[str] = "/v[23](/.*)?"
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    allowed_hosts = frozenset({HOST})
+    api_path = "/v[23](/.*)?"
+    capabilities = Capabilities(
         operations=_OPERATIONS,
         retention=frozenset(Retention),
         sends_caller_ref=True,
@@ -174,7 +174,7 @@ class DiditBackend(ApiKeyBackend):
         reports_faces=True,
         private_keys=MASKED_KEYS,
     )
-    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+    session_capabilities = SessionCapabilities(
         checks=_OPERATIONS,
         compares_with=frozenset({ComparedWith.GIVEN, ComparedWith.DOCUMENT, ComparedWith.STORED}),
         reads_document=True,

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
@@ -74,8 +74,8 @@ class LocalBackend(EngineBackend):
     _engine: Engine = attrs.field(init=False, repr=False, factory=Engine)
     _cache: FaceCache = attrs.field(init=False, repr=False)
 
-    name: ClassVar[str] = "local"
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    name = "local"
+    capabilities = Capabilities(
         operations=frozenset({Operation.MATCH}),
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=DEFAULT_THRESHOLD,

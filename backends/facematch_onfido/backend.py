@@ -155,7 +155,7 @@ class OnfidoBackend(HostedSessionBackend):
         ConfigurationError: a setting is invalid, or there is neither a token nor a client.
     """
 
-    name: ClassVar[str] = "onfido"
+    name = "onfido"
     environment_variables: ClassVar[Mapping[str, str]] = {
         "api_token": "ONFIDO_API_TOKEN",
         "client_id": "ONFIDO_OAUTH_CLIENT_ID",
@@ -163,18 +163,16 @@ class OnfidoBackend(HostedSessionBackend):
         "workflow_id": "ONFIDO_WORKFLOW_ID",
         "webhook_secrets": "ONFIDO_WEBHOOK_TOKEN",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset(
-        f"api.{region}.onfido.com" for region in _REGIONS
-    )
-    api_path: ClassVar[str] = r"/v3\.6(/.*)?"
-    signature_header: ClassVar[str] = "X-SHA2-Signature"
+    allowed_hosts = frozenset(f"api.{region}.onfido.com" for region in _REGIONS)
+    api_path = r"/v3\.6(/.*)?"
+    signature_header = "X-SHA2-Signature"
     own_error = ("error", "type")
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         operations=frozenset(),
         # 400 requests per minute; a start sends two.
         rate_windows=(RateWindow(200, 60.0),),
     )
-    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+    session_capabilities = SessionCapabilities(
         checks=frozenset({Operation.MATCH, Operation.LIVENESS}),
         # Onfido's results decide; not every report has scores, and no threshold is published.
         scored=frozenset(),

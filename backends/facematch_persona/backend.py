@@ -71,22 +71,22 @@ class PersonaBackend(HostedSessionBackend):
         ConfigurationError: a setting is invalid, or `environment` contradicts the key's prefix.
     """
 
-    name: ClassVar[str] = wire.NAME
+    name = wire.NAME
     environment_variables: ClassVar[Mapping[str, str]] = {
         "api_key": "PERSONA_API_KEY",
         "template_id": "PERSONA_TEMPLATE_ID",
         "webhook_secrets": "PERSONA_WEBHOOK_SECRET",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset({"api.withpersona.com"})
-    api_path: ClassVar[str] = "/api/v1(/.*)?"
+    allowed_hosts = frozenset({"api.withpersona.com"})
+    api_path = "/api/v1(/.*)?"
     own_error = ("errors", 0, "title")
-    request_id_header: ClassVar[str | None] = "Request-Id"
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    request_id_header = "Request-Id"
+    capabilities = Capabilities(
         operations=frozenset(),
         # Persona's example of a quota; another one may have been agreed on.
         rate_windows=(RateWindow(150, 60.0),),
     )
-    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+    session_capabilities = SessionCapabilities(
         checks=frozenset({Operation.MATCH, Operation.LIVENESS}),
         # Persona documents neither the scale of its similarity scores nor a threshold.
         scored=frozenset(),

@@ -48,7 +48,6 @@ from facematch_core.backend import (
     MatchRequest,
     ReadRequest,
     Request,
-    SessionCapabilities,
     StartRequest,
     decide_by_largest_face,
     deciding,
@@ -212,7 +211,7 @@ class RekognitionBackend(HttpBackend):
             on another machine, or botocore is not installed.
     """
 
-    name: ClassVar[str] = NAME
+    name = NAME
     environment_variables: ClassVar[Mapping[str, str]] = {"region": "AWS_REGION"}
     allowed_hosts = frozenset(
         f"{name}.*.{suffix}"
@@ -220,12 +219,12 @@ class RekognitionBackend(HttpBackend):
         for suffix in (_USUAL_SUFFIX, *_SUFFIXES.values(), *_DUAL_STACK)
     )
     # All operations have the path "/".
-    api_path: ClassVar[str] = ""
+    api_path = ""
     own_error = ("__type",)
-    error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
+    error_codes = _ERRORS
     request_id_header = "x-amzn-RequestId"
     has_sandbox = False
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=80.0,
         score_scale=_SCALE,
@@ -241,7 +240,7 @@ class RekognitionBackend(HttpBackend):
         ),
     )
 
-    session_capabilities: ClassVar[SessionCapabilities] = sessions.CAPABILITIES
+    session_capabilities = sessions.CAPABILITIES
 
     region: str | None = None
     aws_profile: str | None = None

@@ -131,13 +131,13 @@ class StripeBackend(HostedSessionBackend):
         ConfigurationError: a setting is invalid, or `environment` contradicts the key's prefix.
     """
 
-    name: ClassVar[str] = NAME
+    name = NAME
     environment_variables: ClassVar[Mapping[str, str]] = {
         "api_key": "STRIPE_SECRET_KEY",
         "webhook_secrets": "STRIPE_WEBHOOK_SECRET",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset({"api.stripe.com"})
-    api_path: ClassVar[str] = "/v1(/.*)?"
+    allowed_hosts = frozenset({"api.stripe.com"})
+    api_path = "/v1(/.*)?"
     own_error = ("error", "type")
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         "rate_limit": _TOO_FAST,
@@ -147,11 +147,9 @@ class StripeBackend(HostedSessionBackend):
         # The same start is under way; once it has ended, a repeated one gets its answer.
         "idempotency_key_in_use": _TOO_FAST,
     }
-    request_id_header: ClassVar[str | None] = "Request-Id"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        operations=frozenset(), rate_windows=(RateWindow(25, 1.0),)
-    )
-    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+    request_id_header = "Request-Id"
+    capabilities = Capabilities(operations=frozenset(), rate_windows=(RateWindow(25, 1.0),))
+    session_capabilities = SessionCapabilities(
         checks=frozenset({Operation.MATCH}),
         scored=frozenset(),
         compares_with=frozenset({ComparedWith.DOCUMENT}),

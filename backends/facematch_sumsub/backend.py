@@ -103,21 +103,21 @@ class SumsubBackend(HostedSessionBackend):
         ConfigurationError: a setting is invalid, or `environment` is not the app token's.
     """
 
-    name: ClassVar[str] = "sumsub"
+    name = "sumsub"
     environment_variables: ClassVar[Mapping[str, str]] = {
         "app_token": "SUMSUB_APP_TOKEN",
         "secret_key": "SUMSUB_SECRET_KEY",
         "level_name": "SUMSUB_LEVEL_NAME",
         "webhook_secrets": "SUMSUB_WEBHOOK_SECRET",
     }
-    allowed_hosts: ClassVar[frozenset[str]] = frozenset({"api.sumsub.com"})
-    api_path: ClassVar[str] = "/resources(/.*)?"
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    allowed_hosts = frozenset({"api.sumsub.com"})
+    api_path = "/resources(/.*)?"
+    capabilities = Capabilities(
         operations=frozenset(),
         # 50 POST requests in 5 seconds; a start sends three.
         rate_windows=(RateWindow(16, 5.0),),
     )
-    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+    session_capabilities = SessionCapabilities(
         checks=_CHECKS,
         scored=frozenset(),
         compares_with=frozenset({ComparedWith.DOCUMENT}),

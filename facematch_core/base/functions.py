@@ -1,4 +1,4 @@
-"""Check arguments of constructors: functions that the core calls, and values of attrs fields."""
+"""Check arguments: texts, functions that the core calls, and values of attrs fields."""
 
 from __future__ import annotations
 
@@ -10,6 +10,32 @@ from typing import Any
 import attrs
 
 from facematch_core import errors
+
+
+def check_text(name: str, text: object) -> None:
+    """Raise if `text` is not a string, is empty, or cannot be encoded as UTF-8.
+
+    For the number or the UUID by which an ORM knows a customer, the message says `str(...)`. For
+    None it does not, because all customers would become one, named None.
+    """
+    if type(text).__name__ in ("int", "UUID"):
+        raise errors.InvalidRequest(
+            f"{name} must be a string: pass str(...) of this {type(text).__name__}."
+        )
+    try:
+        if isinstance(text, str) and text and text.encode():
+            return
+    except UnicodeEncodeError:
+        pass
+    raise errors.InvalidRequest(f"{name} must be a non-empty string that can be encoded as UTF-8.")
+
+
+def check_case(subject_ref: object, purpose: object, about: object) -> None:
+    """Raise `InvalidRequest` unless these name a person and a matter; `about` may be None."""
+    check_text("subject_ref", subject_ref)
+    check_text("purpose", purpose)
+    if about is not None:
+        check_text("about", about)
 
 
 def check_function(name: str, function: object, takes: str) -> None:

@@ -28,7 +28,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import attrs
 
@@ -38,6 +38,7 @@ from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged
 from facematch_core.store import SqlStore
 
+from .errors import RecordInUse
 from .records import (
     UNDER_WAY,
     WITHOUT_ANSWER,
@@ -95,12 +96,6 @@ _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticE
 
 #: Maximum seconds that a transaction waits for one of another process.
 _LOCK_TIMEOUT_S: Final = 30.0
-
-
-class RecordInUse(ConfigurationError):
-    """Another live process has locked the record. Nothing was sent."""
-
-    retryable: ClassVar[bool] = True
 
 
 class Recorder:

@@ -12,6 +12,14 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.backend.session_types import Deletion, DeletionState, Erased
+from facematch_core.call.erasing import (
+    REFUSALS,
+    WithoutBackend,
+    check_gone,
+    end_with_answer,
+    end_without_vendor,
+    with_kept_face,
+)
 from facematch_core.call.run import CallRunner, call_runners
 from facematch_core.models import (
     Answer,
@@ -20,13 +28,6 @@ from facematch_core.models import (
     Operation,
     Reconciled,
     Retention,
-)
-from facematch_core.sessions.table import (
-    REFUSALS,
-    WithoutBackend,
-    check_gone,
-    end_without_vendor,
-    reason_to_stay,
 )
 
 from .table import CheckTable, answers_of
@@ -156,22 +157,8 @@ def _erase_call(table: CheckTable, row: CheckRow, call: _SentCall) -> Erased:
         return attrs.evolve(erased, face_is_gone=False)
     except errors.FaceMatchError as error:
         return end_without_vendor(_erased(table, row, call, None), error, is_gone=call.is_gone)
-    if deletion.face_kept:
-        # Another call finds nothing any longer, and the face stays.
-        table.database.run_or_postpone(
-            lambda connection: table.rows.update(
-                connection, table.columns.id == row.id, face_kept=True
-            )
-        )
-    elif row.face_kept and deletion.state is DeletionState.NOT_THERE:
-        deletion = attrs.evolve(deletion, face_kept=True)
-    is_done = deletion.state is not DeletionState.REQUESTED
-    return attrs.evolve(
-        _erased(table, row, call, reason_to_stay(deletion), is_done=is_done),
-        state=deletion.state,
-        vendor_word=deletion.vendor_word,
-        face_is_gone=deletion.face_is_gone,
-    )
+    deletion = with_kept_face(table, row, deletion)
+    return end_with_answer(_erased(table, row, call, None), deletion)
 
 
 def _delete_kept(accounts: Iterable[CallRunner], vendor_id: str) -> Deletion:

@@ -27,9 +27,8 @@ from facematch_core.models import (
     Reconciliation,
     ends_early,
 )
-from facematch_core.sessions.table import subject_key
 from facematch_core.store.leases import renewed_lease
-from facematch_core.store.table import Case, key_of
+from facematch_core.store.table import Case, hash_of, key_of
 
 from .table import CheckTable, refuse_open_transaction
 
@@ -273,7 +272,7 @@ class _AskedCheck:
         inserted: CheckRow | None = table.in_transaction(
             table.rows.insert,
             id=row_id,
-            subject_key=subject_key(self.case.subject_ref),
+            subject_key=hash_of(self.case.subject_ref),
             case_key=self.case_key,
             open_case_key=self.case_key,
             place=last_place + 1,

@@ -13,7 +13,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend.session_types import Erased
 from facematch_core.base.frames import methods_clear_frames
-from facematch_core.call.run import check_text, load_images
+from facematch_core.call.run import load_images
 from facematch_core.call.verdict import CallOptions
 from facematch_core.models import (
     LiveMatchResult,
@@ -23,7 +23,6 @@ from facematch_core.models import (
     Retention,
 )
 from facematch_core.resilience import Retry
-from facematch_core.sessions.table import subject_key
 from facematch_core.store.records import seconds_of
 from facematch_core.store.table import Case, CaseStore, Judged, Use, key_of
 from facematch_core.verifier.verifier import Picture, Verifier
@@ -319,10 +318,6 @@ class CheckStore(CaseStore):
         Raises:
             InvalidRequest: an argument is not a string, or is empty.
         """
-        check_text("subject_ref", subject_ref)
-        check_text("purpose", purpose)
-        if about is not None:
-            check_text("about", about)
         return CheckCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
 
     def unknown(self) -> tuple[StoredCheck, ...]:
@@ -365,7 +360,7 @@ class CheckStore(CaseStore):
         """
         return erasing.erase(
             self._table,
-            self._table.columns.subject_key == subject_key(subject_ref),
+            self._table.is_of(subject_ref),
             gone=vendor_is_gone,
         )
 
@@ -375,7 +370,7 @@ class CheckStore(CaseStore):
         ``records`` has the checks with their verdicts and decisions, without hashes and the ids of
         your staff: read the reasons first. ``elsewhere`` names what is not stored here.
         """
-        return self._table.export(subject_key(subject_ref))
+        return self._table.export(subject_ref)
 
     def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the checks that were begun `days` or more ago, as `erase`. Run it daily.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TextIO
 import click
 
 from facematch_core import errors
+from facematch_core.batch.errors import RecordInUse
 from facematch_core.documents import written
 from facematch_core.errors import FaceMatchError, InvalidRequest
 from facematch_core.models import Charged, Operation
@@ -54,6 +55,7 @@ class Exit(enum.IntEnum):
 ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.InvalidImage, errors.InvalidRequest, errors.Unsupported), Exit.USAGE),
     ((errors.WebhookRefused, click.ClickException), Exit.USAGE),
+    ((RecordInUse,), Exit.LOOK),  # another process uses the record of calls, and will finish it
     ((errors.ConfigurationError, errors.EnvironmentMismatch), Exit.CONFIGURATION),
     ((errors.OutcomeUnknown,), Exit.UNKNOWN),
     ((errors.VendorError, errors.BudgetExceeded, errors.StoreUnavailable), Exit.VENDOR),
@@ -80,8 +82,6 @@ def code_of(error: BaseException) -> Exit:
     """Return the exit code for an error; 70 for an unexpected error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
         return Exit.CONFIGURATION  # the user needs another backend, not another option
-    if isinstance(error, errors.ConfigurationError) and getattr(error, "retryable", False):
-        return Exit.LOOK  # another process uses the record of calls, and will finish it
     for classes, code in ERRORS:
         if isinstance(error, classes):
             return code

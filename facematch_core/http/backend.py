@@ -90,8 +90,8 @@ class HttpBackend(RemoteBackend):
         has_sandbox: Whether `environment` may be SANDBOX; LOCAL is rejected for every vendor.
     """
 
-    reports_sent: ClassVar[bool] = True
-    keeps_deadline: ClassVar[bool] = True
+    reports_sent = True
+    keeps_deadline = True
     error_table: ClassVar[ErrorTable] = {}
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
     codes_in_200: ClassVar[bool] = False

@@ -63,7 +63,7 @@ class HostedSessionBackend(HttpBackend):
         signature_header: The header with a webhook's signature, for `is_signed`.
     """
 
-    capabilities: ClassVar[Capabilities] = Capabilities(operations=frozenset())
+    capabilities = Capabilities(operations=frozenset())
     signature_header: ClassVar[str] = ""
 
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(

@@ -26,10 +26,10 @@ from facematch_core.base.deadline import CANCELLATION, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.models import Charged
 from facematch_core.store.leases import renewed_lease
-from facematch_core.store.table import Case, key_of
+from facematch_core.store.table import Case, hash_of, key_of
 
 from .sessions import Sessions
-from .table import NO_ACCESS, SessionTable, StoredSession, subject_key, to_json
+from .table import NO_ACCESS, SessionTable, StoredSession, to_json
 from .verdicts import OVERTIME_S
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _insert_planned(
         table.rows.insert,
         id=record.id,
         name=name,
-        subject_key=subject_key(case.subject_ref),
+        subject_key=hash_of(case.subject_ref),
         case_key=case_key,
         open_case_key=case_key,
         record=to_json(record),

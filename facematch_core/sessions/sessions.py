@@ -35,11 +35,12 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.addresses import find_foreign_origin
 from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.functions import check_case
 from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.base.signatures import Headers, as_headers
 from facematch_core.call import bill, ending
 from facematch_core.call.events import EventEmitter
-from facematch_core.call.run import CallRunner, check_text, load_images
+from facematch_core.call.run import CallRunner, load_images
 from facematch_core.call.verdict import (
     DefaultsByOperation,
     DefaultThresholds,
@@ -261,10 +262,7 @@ class Sessions:
         """
         self._runner.check_open()
         self._runner.rules.check_environment(of_sessions=True)
-        check_text("subject_ref", subject_ref)
-        check_text("purpose", purpose)
-        if about is not None:
-            check_text("about", about)
+        check_case(subject_ref, purpose, about)
         valid_for_s = self._valid_for_or_hour(valid_for_s)
         self._check_any_document(any_document)
         thresholds = self._plan_thresholds(threshold, review_threshold, liveness_threshold)

@@ -15,7 +15,6 @@ from facematch_core.backend.session_types import Erased, Person, SessionHint, Se
 from facematch_core.base.frames import methods_clear_frames
 from facematch_core.base.functions import check_function
 from facematch_core.base.signatures import Headers, as_headers
-from facematch_core.call.run import check_text
 from facematch_core.models import Threshold
 from facematch_core.store.records import seconds_of
 from facematch_core.store.table import Case, CaseStore, Judged, Use
@@ -27,7 +26,6 @@ from .table import (
     CLOSING_CHANGES,
     SessionTable,
     StoredSession,
-    subject_key,
     why_not,
 )
 
@@ -328,10 +326,6 @@ class SessionStore(CaseStore):
         Raises:
             InvalidRequest: an argument is not a string, or is empty.
         """
-        check_text("subject_ref", subject_ref)
-        check_text("purpose", purpose)
-        if about is not None:
-            check_text("about", about)
         return VerificationCase(store=self, subject_ref=subject_ref, purpose=purpose, about=about)
 
     def look(self, *, at_most: int = 100) -> tuple[StoredSession, ...]:
@@ -402,7 +396,7 @@ class SessionStore(CaseStore):
         """
         columns = self._table.columns
         return self._table.change(
-            columns.subject_key == subject_key(subject_ref),
+            self._table.is_of(subject_ref),
             columns.open_case_key.is_not(None),
             look_at=self._table.time(),
             lease=None,
@@ -419,7 +413,7 @@ class SessionStore(CaseStore):
         """
         columns = self._table.columns
         closed = self._table.update(
-            columns.subject_key == subject_key(subject_ref),
+            self._table.is_of(subject_ref),
             columns.open_case_key.is_not(None),
             columns.state.is_(None) | columns.state.in_(_UNFINISHED),
             **CLOSING_CHANGES,
@@ -451,7 +445,7 @@ class SessionStore(CaseStore):
                 or of the person's records. Nothing was deleted.
         """
         closed = self._table.update(
-            self._table.columns.subject_key == subject_key(subject_ref),
+            self._table.is_of(subject_ref),
             **CLOSING_CHANGES,
             state=None,
             result=None,
@@ -461,7 +455,7 @@ class SessionStore(CaseStore):
 
     def export(self, subject_ref: str) -> dict[str, Any]:
         """Return all that is stored of a person who asks for it; see `CheckStore.export`."""
-        return self._table.export(subject_key(subject_ref))
+        return self._table.export(subject_ref)
 
     def forget(self, days: float) -> tuple[Erased, ...]:
         """Delete the sessions that were begun `days` or more ago: at the vendor, then here.

@@ -13,7 +13,6 @@ import logging
 import math
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -22,13 +21,18 @@ from facematch_core import errors
 from facematch_core.backend.session_types import (
     Agreement,
     Deletion,
-    DeletionState,
     Erased,
     SessionAccess,
     SessionRecord,
     SessionResult,
 )
-from facematch_core.call.run import check_text
+from facematch_core.call.erasing import (
+    WithoutBackend,
+    check_gone,
+    end_with_answer,
+    end_without_vendor,
+    with_kept_face,
+)
 from facematch_core.models import Decision, LivenessDecision, Operation
 from facematch_core.store.decisions import Decidable, as_accepted, read_decisions
 from facematch_core.store.table import Case, StoreTable, hash_of, key_of
@@ -142,7 +146,7 @@ class SessionTable(StoreTable["SessionRow"]):
     def has_closed_row(self, case: Case) -> bool:
         """Return whether a session of a case was cancelled or closed, and its row is still here."""
         is_closed = self.columns.case_key == ""
-        rows = self.find(self.columns.subject_key == subject_key(case.subject_ref), is_closed)
+        rows = self.find(self.is_of(case.subject_ref), is_closed)
         records = [row.read_record() for row in rows]
         keys = {hash_of(each.subject_ref, each.purpose, each.about) for each in records}
         return key_of(case) in keys
@@ -170,47 +174,40 @@ class SessionTable(StoreTable["SessionRow"]):
         What may stay at the vendor is logged. No `FaceMatchError` leaves, so that the other
         sessions are reached. `gone` is `vendor_is_gone` of `SessionStore.erase`.
         """
-        deletion = None
-        face_is_gone = None
-        reason = None
-        is_done = True
-        failure = None
+        deletion: Deletion | None = None
+        failure: errors.FaceMatchError | None = None
         try:
             deletion = self._request_deletion(row)
-        except errors.Unsupported as error:
-            face_is_gone = False
-            reason = "it stays at the vendor until it expires there"
-            logger.warning("Session %s: %s: %s", row.id, reason, error)
         except errors.FaceMatchError as error:
             failure = error
-            logger.warning(
-                "Session %s was not deleted at the vendor: %s: %s",
-                row.id,
-                type(error).__name__,
-                error,
-            )
-        else:
-            reason = reason_to_stay(deletion)
-            if deletion is not None:
-                face_is_gone = deletion.face_is_gone
-                is_done = deletion.state is not DeletionState.REQUESTED
-            if deletion is None or deletion.face_kept:
-                logger.warning("Session %s: %s.", row.id, reason)
         erased = Erased(
             record_id=row.id,
             operation=Operation.SESSION,
             backend=row.name,
             vendor_id=row.session_id,
             at=self.clock.now(),
-            state=None if deletion is None else deletion.state,
-            vendor_word=None if deletion is None else deletion.vendor_word,
-            is_done_here=is_done,
-            face_is_gone=face_is_gone,
-            reason=reason,
+            is_done_here=True,
         )
-        if failure is None:
-            return erased
-        return end_without_vendor(erased, failure, is_gone=gone in self.backends_of([row]))
+        if isinstance(failure, errors.Unsupported):
+            reason = "it stays at the vendor until it expires there"
+            logger.warning("Session %s: %s: %s", row.id, reason, failure)
+            return attrs.evolve(erased, face_is_gone=False, reason=reason)
+        if failure is not None:
+            logger.warning(
+                "Session %s was not deleted at the vendor: %s: %s",
+                row.id,
+                type(failure).__name__,
+                failure,
+            )
+            return end_without_vendor(erased, failure, is_gone=gone in self.backends_of([row]))
+        if deletion is None:
+            reason = "its start was lost: a session may stay at the vendor until it expires there"
+            erased = attrs.evolve(erased, reason=reason)
+        else:
+            erased = end_with_answer(erased, deletion)
+        if deletion is None or deletion.face_kept:
+            logger.warning("Session %s: %s.", row.id, erased.reason)
+        return erased
 
     def backends_of(self, rows: Iterable[SessionRow]) -> set[str]:
         """Return the backends of rows, without those of rows that cannot be read."""
@@ -240,17 +237,7 @@ class SessionTable(StoreTable["SessionRow"]):
             )
         if record.session_id is None and not self.finds_by_record(row.name):
             return None
-        deletion = self.sessions[row.name].delete(record)
-        if deletion.face_kept:
-            # Another call finds no session any longer, and the face stays.
-            self.database.run_or_postpone(
-                lambda connection: self.rows.update(
-                    connection, self.columns.id == row.id, face_kept=True
-                )
-            )
-        elif row.face_kept and deletion.state is DeletionState.NOT_THERE:
-            deletion = attrs.evolve(deletion, face_kept=True)
-        return deletion
+        return with_kept_face(self, row, self.sessions[row.name].delete(record))
 
     def erase(self, rows: Collection[SessionRow], gone: str | None = None) -> tuple[Erased, ...]:
         """Delete sessions at the vendor, then their rows; return what became of each.
@@ -337,53 +324,6 @@ class SessionTable(StoreTable["SessionRow"]):
         return why_not(row.read_record(), result, accepted_s, max_age_s=math.inf)
 
 
-class WithoutBackend(errors.ConfigurationError):
-    """A store was opened without the backend of a row."""
-
-
-#: The errors of a vendor that refuses the key: it answers, and will not delete anything.
-REFUSALS: Final = (errors.AuthenticationFailed, errors.PermissionDenied)
-
-
-def check_gone(vendor: object, known: Collection[str]) -> None:
-    """Raise `InvalidRequest` if `vendor` is neither an installed backend nor one of `known`."""
-    installed = {point.name for point in metadata.entry_points(group="facematch.backends")}
-    if not isinstance(vendor, str) or vendor not in installed.union(known):
-        raise errors.InvalidRequest(
-            f"vendor_is_gone={vendor!r:.60} is no backend of this store or of these records, which "
-            f"are {', '.join(sorted(known))}. Nothing was deleted."
-        )
-
-
-def end_without_vendor(erased: Erased, error: errors.FaceMatchError, *, is_gone: bool) -> Erased:
-    """Return the evidence of a record of which an error kept the vendor from deleting anything.
-
-    It is done here only if the vendor `is_gone`, as the caller says, and its backend is not
-    configured or refuses the key: a vendor that fails for a while still has the face.
-    """
-    # Without the error's message, which may quote the vendor.
-    reason = f"it was not deleted at the vendor: {type(error).__name__}"
-    if isinstance(error, WithoutBackend):
-        reason = "this store was opened without its backend"
-    is_ended = is_gone and isinstance(error, (WithoutBackend, *REFUSALS))
-    if is_ended:
-        reason = f"you said that its vendor is gone, and {reason}"
-    return attrs.evolve(erased, is_done_here=is_ended, reason=reason)
-
-
-def reason_to_stay(deletion: Deletion | None) -> str | None:
-    """Return why the face may stay at a vendor that was asked to delete a session."""
-    if deletion is None:
-        return "its start was lost: a session may stay at the vendor until it expires there"
-    if deletion.face_kept:
-        return "the vendor keeps the face, perhaps as a template: ask it to delete that"
-    if deletion.state is DeletionState.REQUESTED:
-        return "the vendor deletes it later"
-    if deletion.state is DeletionState.VANISHES:
-        return "the vendor takes no request, and deletes it by itself"
-    return None
-
-
 def why_not(
     case: Case | SessionRecord, result: SessionResult, accepted_s: float | None, **terms: Any
 ) -> list[str]:
@@ -396,15 +336,6 @@ def why_not(
         started_at = result.clock.now() - dt.timedelta(seconds=accepted_s)
         result = attrs.evolve(result, record=attrs.evolve(result.record, started_at=started_at))
     return [*result.why_not(case.subject_ref, purpose=case.purpose, about=case.about, **terms)]
-
-
-def subject_key(subject_ref: str) -> str:
-    """Return the hash of a subject; raise `InvalidRequest` if it is no text.
-
-    A number instead of its text would find nobody, and leave the person's links open.
-    """
-    check_text("subject_ref", subject_ref)
-    return hash_of(subject_ref)
 
 
 def to_json(document: SessionRecord | SessionResult) -> str:

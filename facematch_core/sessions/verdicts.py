@@ -204,24 +204,25 @@ def judge_reading(
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED
 
-    review_reasons = list(reading.review_reasons)
-    is_refused = state is types.SessionState.DECIDED and reading.approved is False
-    if state is not types.SessionState.DECIDED or is_refused:
-        review_reasons.append(
-            _warning(models.NOT_APPROVED, "The vendor has not approved the session.")
-        )
-    # Liveness is judged first: the reasons below concern the match, and not the live face.
-    live_item = _judge_liveness(reading, record, rules, environment, review_reasons)
+    is_decided = state is types.SessionState.DECIDED
+    is_refused = is_decided and reading.approved is False
+    reasons = tuple(reading.review_reasons)
+    if is_refused or not is_decided:
+        text = "The vendor has not approved the session."
+        reasons += (_warning(models.NOT_APPROVED, text),)
+    live_item = _judge_liveness(reading, record, rules, environment, reasons)
+    # Further ones concern the match, and not the live face.
+    match_reasons = reasons
     if record.compared_with not in (None, reading.compared_with):
         text = f"The vendor reported no comparison with a {record.compared_with} picture."
-        review_reasons.append(_warning("compared_with_another_picture", text))
+        match_reasons += (_warning("compared_with_another_picture", text),)
     agreement = HolderAgreement()
     if person is not None:
         agreement = compare_holders(person, reading.document_holders)
         if agreement.name is types.Agreement.INCOMPLETE and not record.any_document:
             text = "The name on the document or of the person is incomplete: compare them yourself."
-            review_reasons.append(_warning("name_incomplete", text))
-    match = _judge_match(reading, record, rules, environment, review_reasons)
+            match_reasons += (_warning("name_incomplete", text),)
+    match = _judge_match(reading, record, rules, environment, match_reasons)
 
     billing = bill.FREE
     if is_start:

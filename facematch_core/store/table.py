@@ -18,6 +18,7 @@ import attrs
 
 from facematch_core.base.deadline import Clock
 from facematch_core.base.frames import clears_frames
+from facematch_core.base.functions import check_case, check_text
 from facematch_core.documents import written
 from facematch_core.errors import InvalidRequest, VerdictChanged
 
@@ -83,6 +84,9 @@ class Case:
     purpose: str = attrs.field(repr=False)
     about: str | None = attrs.field(repr=False)
     _store: Any = attrs.field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        check_case(self.subject_ref, self.purpose, self.about)
 
     def _judge(self, table: Any, **terms: Any) -> Judged:
         """Judge the newest row of the case. Writes nothing."""
@@ -327,10 +331,18 @@ class StoreTable(Generic[Row]):
                 raise VerdictChanged("Another verdict of the case was changed meanwhile.")
         return True
 
-    def export(self, subject_key: str) -> dict[str, Any]:
+    def is_of(self, subject_ref: str) -> Any:
+        """Return the condition of a person's rows; raise `InvalidRequest` if it is no text.
+
+        A number instead of its text would find nobody, and leave the person's links open.
+        """
+        check_text("subject_ref", subject_ref)
+        return self.columns.subject_key == hash_of(subject_ref)
+
+    def export(self, subject_ref: str) -> dict[str, Any]:
         """Return what is stored of a subject, for `json.dumps`, and where else there is more."""
         records = []
-        for row in self.find(self.columns.subject_key == subject_key):
+        for row in self.find(self.is_of(subject_ref)):
             record = written(self.as_stored(row))
             record["liveness"] = json.loads(getattr(row, "liveness", None) or "null")
             records.append(pick(record, _EXPORTED.split()))

@@ -11,8 +11,8 @@ import attrs
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.digests import Algorithm, digest_of
 from facematch_core.base.frames import methods_clear_frames
+from facematch_core.base.functions import check_text
 from facematch_core.base.masking import key_bytes
-from facematch_core.call.run import check_text
 from facematch_core.call.verdict import CallOptions
 from facematch_core.call_log import CallLog
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError

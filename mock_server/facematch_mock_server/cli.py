@@ -27,7 +27,7 @@ from facematch_mock_server.base.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
     from facematch_mock_server.door import Door
-    from facematch_mock_server.record_cli import RecordOptions
+    from facematch_mock_server.recognition.recognizer import EngineName
     from facematch_mock_server.replies.recorder import Recorder
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
@@ -149,33 +149,7 @@ class TitledOptions(click.Command):
 @click.option("--deliver-to", multiple=True, metavar="HOST",
     help="Host other than this machine that may receive webhooks. May be repeated.")
 @click.argument("program", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
-def command(
-    *,
-    vendor: tuple[str, ...],
-    switch: tuple[str, ...],
-    latency: tuple[str, ...],
-    host: str,
-    key: tuple[str, ...],
-    control_token_file: Path | None,
-    show_pictures: bool,
-    person_page: bool,
-    picture: tuple[str, ...],
-    replies: tuple[Path, ...],
-    door: bool,
-    door_port: int | None,
-    ca_folder: Path | None,
-    door_host: tuple[str, ...],
-    allow_host: tuple[str, ...],
-    links: str,
-    any_key: bool,
-    record: Path | None,
-    max_calls: int,
-    hide: tuple[str, ...],
-    keep: tuple[str, ...],
-    upstream: str | None,
-    program: tuple[str, ...],
-    **more: Any,
-) -> int:
+def command(**given: Any) -> int:
     """Serve mock vendors on one port until Ctrl-C, or with --door until COMMAND ends.
 
     Each mock behaves as its vendor documents, with credit and rate limits, but costs nothing.
@@ -188,120 +162,111 @@ def command(
     exist.
     """
     try:
-        from facematch_mock_server.record_cli import RecordOptions
-        from facematch_mock_server.server import MockServer
-        from facematch_mock_server.vendors import UNKNOWN, vendor_named
-        from facematch_mock_server.world.clock import VirtualClock
+        from facematch_mock_server.vendors import UNKNOWN
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
-    token = os.environ.get(CONTROL_VARIABLE) or None
-    if token is not None and control_token_file is not None:
-        raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
-    door_options = DoorOptions(
-        door=door,
-        host=host,
-        door_port=door_port,
-        ca_folder=ca_folder,
-        allow_host=allow_host,
-        links=links,
-        any_key=any_key,
-        program=program,
-    )
-    door_options.check(door_host)
-    record_options = RecordOptions(
-        record=record,
-        max_calls=max_calls,
-        hide=hide,
-        keep=keep,
-        upstream=upstream,
-    )
-    door_host = _with_unknown_vendors(door_host, may_be_unknown=bool(record or replies))
-    if not vendor and any(name.endswith(f"={UNKNOWN}") for name in door_host):
-        vendor = (UNKNOWN,)
-    record_options.check(vendors=vendor, host=host, door=door, any_key=any_key)
-    makes_token = not is_loopback(host) and not (token or control_token_file)
+    options = Options(**given)
+    options.check_door()
+    hosts = _with_unknown_vendors(
+        options.door_host, may_be_unknown=bool(options.record or options.replies))
+    if not options.vendor and any(name.endswith(f"={UNKNOWN}") for name in hosts):
+        options = attrs.evolve(options, vendor=(UNKNOWN,))
+    options.check_record()
+    made_token = None
     try:
-        if control_token_file is not None:
-            token = read_text(control_token_file, "token file", InvalidRequest).strip()
-        token = secrets.token_urlsafe(24) if makes_token else token
-        hosts = read_pairs("door-host", door_host)
-        names = vendor or _default_vendors(door, hosts)
-        vendors = [vendor_named(name) for name in names]
-        server = MockServer(
-            vendor=names,
-            switches=read_pairs("switch", switch),
-            latency=read_pairs("latency", latency),
-            host=host,
-            clock=VirtualClock(running=True),
-            control_token=token,
-            show_pictures=show_pictures,
-            person_page=person_page or None,
-            pictures=read_pairs("picture", picture, split=str.rpartition),
-            replies=replies,
-            hosts=hosts,
-            **more,
-        )
-        for text in key:
-            for name in names:
-                server.of(name).control.add_key(key=text)
+        token = options.read_token()
+        if token is None and not is_loopback(options.host):
+            token = made_token = secrets.token_urlsafe(24)
+        server = options.make_server(read_pairs("door-host", hosts), token)
     except ValueError as error:
         raise click.UsageError(as_sentence(error)) from None
     server.accounts.report = functools.partial(click.echo, err=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    server.app.is_ready = not door
-    with _naming_the_port(more["port"], "--port"):
+    server.app.is_ready = not options.door
+    with _naming_the_port(options.port, "--port"):
         server.start()
     with server:
-        if record is not None:
-            return _record(server, record, record_options, door_options, ended)
-        # A browser does not send a URL's fragment, so the token stays secret.
-        # Do not print the user's own token, because output ends up in logs.
-        console = f"{server.url}/#token={token}" if makes_token else f"{server.url}/"
-        # Without a name, the path is that of the first vendor.
-        control = f"{server.control_url}VENDOR/" if len(names) > 1 else server.control_url
-        about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if makes_token else ""
-        greet = functools.partial(_greet, server, has_program=bool(program))
-        # With a door alone, nobody named a vendor.
-        lines = (_greet_all if door and not vendor else greet)(vendors, switch, more["engine"])
-        # The standard output is the program's or, without one, a shell's, which reads variables.
-        click.echo(
-            STARTED.format(
-                url=server.url,
-                console=console,
-                vendors="\n".join([*lines, *_count_replies(server)]),
-                control=control + about_token,
-                end="" if program else STOP,
-            ),
-            err=door,
-        )
-        if not is_loopback(host):
-            click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
-        return _serve(server, door_options, ended)
+        if options.record is not None:
+            return _record(server, options.record, options, ended)
+        return _serve(server, options, made_token, ended)
 # fmt: on
 
 
 @attrs.frozen(kw_only=True)
-class DoorOptions:
-    """The options of the door, and the program behind it, as given on the command line."""
+class Options:
+    """The options as given on the command line, and the program behind the door."""
 
-    door: bool
+    vendor: tuple[str, ...]
+    switch: tuple[str, ...]
+    latency: tuple[str, ...]
     host: str
+    port: int
+    key: tuple[str, ...]
+    seed: int | None
+    engine: EngineName
+    control_token_file: Path | None
+    show_pictures: bool
+    person_page: bool
+    picture: tuple[str, ...]
+    replies: tuple[Path, ...]
+    deliver_to: tuple[str, ...]
+    door: bool
     door_port: int | None
     ca_folder: Path | None
+    door_host: tuple[str, ...]
     allow_host: tuple[str, ...]
     links: str
     any_key: bool
+    record: Path | None
+    max_calls: int
+    upstream: str | None
+    keep: tuple[str, ...]
+    hide: tuple[str, ...]
     program: tuple[str, ...]
 
-    def check(self, door_host: tuple[str, ...]) -> None:
+    def read_token(self) -> str | None:
+        """Return the token of the control API that was given, or None."""
+        token = os.environ.get(CONTROL_VARIABLE) or None
+        if self.control_token_file is None:
+            return token
+        if token is not None:
+            raise click.UsageError(f"Give {CONTROL_VARIABLE} or --control-token-file, not both.")
+        return read_text(self.control_token_file, "token file", InvalidRequest).strip()
+
+    def make_server(self, hosts: Mapping[str, str], token: str | None) -> MockServer:
+        """Return the server, not started yet, with the hosts that vendors have in addition."""
+        from facematch_mock_server.server import MockServer  # as in `command`
+
+        server = MockServer(
+            vendor=self.vendor or _default_vendors(self.door, hosts),
+            engine=self.engine,
+            host=self.host,
+            port=self.port,
+            seed=self.seed,
+            control_token=token,
+            switches=read_pairs("switch", self.switch),
+            latency=read_pairs("latency", self.latency),
+            deliver_to=self.deliver_to,
+            hosts=hosts,
+            person_page=self.person_page or None,
+            show_pictures=self.show_pictures,
+            pictures=read_pairs("picture", self.picture, split=str.rpartition),
+            replies=self.replies,
+        )
+        for text in self.key:
+            for name in server.accounts.vendors:
+                server.of(name).control.add_key(key=text)
+        return server
+
+    def check_door(self) -> None:
         """Refuse options that need the door without it, and the door without its packages."""
         need_the_door = {
             "--door-port": self.door_port is not None,
             "--ca-folder": self.ca_folder,
-            "--door-host": door_host,
+            "--door-host": self.door_host,
             "--allow-host": self.allow_host,
             "--links loopback": self.links == "loopback",
             "--any-key": self.any_key,
@@ -321,6 +286,41 @@ class DoorOptions:
                 raise ConfigurationError(
                     f"The door needs {missing.name}: {install_command('door')}"
                 ) from None
+
+    def check_record(self) -> None:
+        """Refuse options of a recording without it, and those that do not fit together."""
+        if self.record is None:
+            for name in ("max_calls", "upstream", "keep", "hide"):
+                if getattr(self, name):
+                    raise click.UsageError(f"--{name.replace('_', '-')} needs --record.")
+            return
+        if not self.vendor:
+            raise click.UsageError(
+                "--record needs --vendor, or --door-host HOST of another vendor: only they are "
+                "called, and may charge."
+            )
+        if not self.max_calls:
+            raise click.UsageError(
+                "--record needs --max-calls: as many calls go to the real vendor, which may charge "
+                "each."
+            )
+        if self.any_key:
+            raise click.UsageError("--record sends the program's own key: leave out --any-key.")
+        if not is_loopback(self.host):
+            raise click.UsageError(
+                "--record is for programs on this machine: leave out --host, so that no other "
+                "machine can make calls."
+            )
+        if not self.door and (self.upstream is None or len(self.vendor) > 1):
+            raise click.UsageError(
+                "--record needs --door; or, for a server of your own, one --vendor and --upstream "
+                "with its URL."
+            )
+        if "FACEMATCH_DOOR_PORT" in os.environ:
+            raise click.UsageError(
+                "This shell has the variables of a door, which leads to a mock. Record in another "
+                "shell."
+            )
 
     @property
     def is_elsewhere(self) -> bool:
@@ -404,18 +404,59 @@ def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:
 
 def _serve(
     server: MockServer,
-    options: DoorOptions,
+    options: Options,
+    made_token: str | None,
+    ended: threading.Event,
+) -> int:
+    """Print how to call the server, serve until its end, and return the exit code.
+
+    `made_token` is the token of the control API if nobody gave one, and it needs one.
+    """
+    vendors = list(server.accounts.vendors.values())
+    # A browser does not send a URL's fragment, so the token stays secret.
+    # Do not print the user's own token, because output ends up in logs.
+    console = f"{server.url}/"
+    # Without a name, the path is that of the first vendor.
+    control = f"{server.control_url}VENDOR/" if len(vendors) > 1 else server.control_url
+    if made_token is not None:
+        console += f"#token={made_token}"
+        control += f"\ncontrol token: {made_token} (send it as {TOKEN_HEADER})"
+    if options.door and not options.vendor:  # with a door alone, nobody named a vendor
+        lines = _greet_all(vendors, options)
+    else:
+        lines = _greet(server, vendors, options, has_program=bool(options.program))
+    # The standard output is the program's or, without one, a shell's, which reads variables.
+    click.echo(
+        STARTED.format(
+            url=server.url,
+            console=console,
+            vendors="\n".join([*lines, *_count_replies(server)]),
+            control=control,
+            end="" if options.program else STOP,
+        ),
+        err=options.door,
+    )
+    if not is_loopback(options.host):
+        click.echo(
+            f"note: other machines can reach {options.host}; keys above are public", err=True
+        )
+    if options.door:
+        return _proxy(server, options, ended)
+    wait_for_sigterm(ended)
+    return 0
+
+
+def _proxy(
+    server: MockServer,
+    options: Options,
     ended: threading.Event,
     recorder: Recorder | None = None,
 ) -> int:
-    """Serve until the program behind the door ends, and return its exit code.
+    """Serve behind a door until its program ends, and return its exit code.
 
-    Without a program, serve until Ctrl-C or SIGTERM; with a door, print its variables first, at
-    once, so that a shell that waits for the first of them has all.
+    Without a program, print the door's variables at once, so that a shell that waits for the first
+    of them has all, and serve until Ctrl-C or SIGTERM.
     """
-    if not options.door:
-        wait_for_sigterm(ended)
-        return 0
     from .door.command import run_command
     from .door.variables import variables_for
 
@@ -448,21 +489,29 @@ def _serve(
 def _record(
     server: MockServer,
     file: Path,
-    options: RecordOptions,
-    door_options: DoorOptions,
+    options: Options,
     ended: threading.Event,
 ) -> int:
     """Forward calls to the real vendors until `program` or the server ends, and record them."""
     from .record_cli import end_recording, open_recorder, warn_of_calls
 
     vendors = tuple(server.accounts.vendors.values())
-    recorder = open_recorder(file, options, vendors)
+    recorder = open_recorder(
+        file,
+        vendors,
+        upstream_url=options.upstream,
+        max_calls=options.max_calls,
+        keep=options.keep,
+        hide=options.hide,
+    )
     try:
         warn_of_calls(recorder, vendors, options.upstream)
-        if not door_options.door:
-            server.app.recorder = recorder
-            click.echo(server.url)
-        return _serve(server, door_options, ended, recorder)
+        if options.door:
+            return _proxy(server, options, ended, recorder)
+        server.app.recorder = recorder
+        click.echo(server.url)
+        wait_for_sigterm(ended)
+        return 0
     finally:
         end_recording(recorder, vendors)
 
@@ -475,12 +524,7 @@ def wait_for_sigterm(ended: threading.Event) -> None:
 
 
 def _greet(
-    server: MockServer,
-    vendors: Sequence[Vendor],
-    switches: Iterable[str],
-    engine: str,
-    *,
-    has_program: bool,
+    server: MockServer, vendors: Sequence[Vendor], options: Options, *, has_program: bool
 ) -> Iterator[str]:
     """Yield the output for each vendor, under the vendor's name if there are several.
 
@@ -493,22 +537,26 @@ def _greet(
         if "match" in vendor.operations:
             commands.insert(0, DOWNLOAD_CARDS)
         facts = []
-        for switch in switches:
+        for switch in options.switch:
             name, _, _ = switch.partition("=")
             owner, _ = split_switch(vendors, name)
             if owner == vendor.name:
                 facts.append(switch)
-        facts.append(f"scores by {engine}; every response is marked as a mock's")
+        facts.append(_scored_by(options))
         lines = [keys.format(url=server.url), ", ".join(facts)]
         if len(vendors) > 1:
             lines.insert(0, vendor.name)
-        if engine == "cards":
+        if options.engine == "cards":
             lines.append(HINT_AT_BYTE_SCORES)
         if not has_program:
             lines.append("")
             lines += [f"  {command.format(url=server.url)}" for command in commands]
             lines.append("")
         yield "\n".join(lines)
+
+
+def _scored_by(options: Options) -> str:
+    return f"scores by {options.engine}; every response is marked as a mock's"
 
 
 def _count_replies(server: MockServer) -> Iterator[str]:
@@ -519,12 +567,12 @@ def _count_replies(server: MockServer) -> Iterator[str]:
         yield f"replies that are not the mock's: {len(replies) - recorded} own, {recorded} recorded"
 
 
-def _greet_all(vendors: Sequence[Vendor], switches: Iterable[str], engine: str) -> Iterator[str]:
+def _greet_all(vendors: Sequence[Vendor], options: Options) -> Iterator[str]:
     """Yield the output for vendors that nobody named: one of them is called, nobody knows which."""
     names = ", ".join(vendor.name for vendor in vendors)
     yield f"{names}: the keys of each are printed when it refuses a program's key"
-    yield ", ".join([*switches, f"scores by {engine}; every response is marked as a mock's"])
-    if engine == "cards":
+    yield ", ".join([*options.switch, _scored_by(options)])
+    if options.engine == "cards":
         yield HINT_AT_BYTE_SCORES
 
 

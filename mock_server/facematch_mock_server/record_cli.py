@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import attrs
 import click
 
 from facematch_core.base.addresses import is_loopback
@@ -20,56 +18,17 @@ from facematch_mock_server.vendors import UNKNOWN, vendor_named
 from facematch_mock_server.world.vendor import Vendor
 
 
-@attrs.frozen(kw_only=True)
-class RecordOptions:
-    """The options of a recording, as they were given on the command line."""
-
-    record: Path | None
-    max_calls: int
-    upstream: str | None
-    keep: tuple[str, ...]
-    hide: tuple[str, ...]
-
-    def check(self, *, vendors: Sequence[str], host: str, door: bool, any_key: bool) -> None:
-        """Raise `click.UsageError` for options that do not fit together."""
-        if self.record is None:
-            for option in attrs.fields(RecordOptions):
-                if getattr(self, option.name):
-                    name = option.name.replace("_", "-")
-                    raise click.UsageError(f"--{name} needs --record.")
-            return
-        if not vendors:
-            raise click.UsageError(
-                "--record needs --vendor, or --door-host HOST of another vendor: only they are "
-                "called, and may charge."
-            )
-        if not self.max_calls:
-            raise click.UsageError(
-                "--record needs --max-calls: as many calls go to the real vendor, which may charge "
-                "each."
-            )
-        if any_key:
-            raise click.UsageError("--record sends the program's own key: leave out --any-key.")
-        if not is_loopback(host):
-            raise click.UsageError(
-                "--record is for programs on this machine: leave out --host, so that no other "
-                "machine can make calls."
-            )
-        if not door and (self.upstream is None or len(vendors) > 1):
-            raise click.UsageError(
-                "--record needs --door; or, for a server of your own, one --vendor and --upstream "
-                "with its URL."
-            )
-        if "FACEMATCH_DOOR_PORT" in os.environ:
-            raise click.UsageError(
-                "This shell has the variables of a door, which leads to a mock. Record in another "
-                "shell."
-            )
-
-
-def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor]) -> Recorder:
+def open_recorder(
+    record: Path,
+    vendors: Sequence[Vendor],
+    *,
+    upstream_url: str | None,
+    max_calls: int,
+    keep: Collection[str],
+    hide: Collection[str],
+) -> Recorder:
     """Create the file `record` and return the recorder. Raises `click.UsageError`."""
-    if options.upstream is None and not any(vendor.hosts for vendor in vendors):
+    if upstream_url is None and not any(vendor.hosts for vendor in vendors):
         raise click.UsageError(
             "The vendor has no host of its own: give the URL of your server with --upstream, and "
             "leave out --door."
@@ -78,14 +37,14 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
     is_known = names != [UNKNOWN]
     vocabulary = Vocabulary.read(sources_of(vendors) if is_known else ())
     try:
-        upstream = Upstream(options.upstream)
+        upstream = Upstream(upstream_url)
         recording = RecordingFile(
             record,
             vocabulary,
             show_host=functools.partial(_show_host, names, vocabulary.texts),
             is_known=is_known,
-            kept_names=options.keep,
-            hidden_names=options.hide,
+            kept_names=keep,
+            hidden_names=hide,
         )
     except FileExistsError:
         raise click.UsageError(f"{record} exists: name a new file for --record.") from None
@@ -93,7 +52,7 @@ def open_recorder(record: Path, options: RecordOptions, vendors: Sequence[Vendor
         raise click.UsageError(f"{error.filename} cannot be used: {error.strerror}.") from None
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
-    return Recorder(recording, upstream, options.max_calls, _say)
+    return Recorder(recording, upstream, max_calls, _say)
 
 
 def warn_of_calls(recorder: Recorder, vendors: Sequence[Vendor], upstream: str | None) -> None:

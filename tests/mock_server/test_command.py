@@ -66,7 +66,7 @@ def get(url, path="", timeout=10, **more):
 @pytest.mark.parametrize("greeting", [(), ("keys: mine",)], ids=["none", "no command"])
 def test_vendor_needs_no_greeting_and_no_example_command(serve, monkeypatch, greeting):
     plain = attrs.evolve(vendor_named("compreface"), greeting=greeting)
-    monkeypatch.setattr("facematch_mock_server.vendors.vendor_named", lambda _name: plain)
+    monkeypatch.setattr("facematch_mock_server.server.vendor_named", lambda _name: plain)
     (shown,) = greeting or (f"keys: {', '.join(plain.first_keys)}",)
     during = lambda _url, printed: printed.index(f"\n{shown}\nscores by cards")  # noqa: E731
     serve(during, "--vendor", "compreface")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from facematch_core import Charged, Environment, FaceVerifier, errors
-from facematch_core.batch.recorder import RecordInUse
+from facematch_core.batch.errors import RecordInUse
 from facematch_core.cli import app, main, text
 
 CODES = {
