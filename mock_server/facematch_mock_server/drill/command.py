@@ -105,9 +105,9 @@ def command(**given: Any) -> int:
     the webhook's secret in DRILL_SECRET, and all of them in the vendor's usual variables. Without
     COMMAND, it must already run and call the mock at --port.
 
-    The exit code is 0 if every story that was played ends right, 1 if one does not, 3 if the
-    application cannot be tried, and 4 if the mock saw no call of it: it may have called the vendor,
-    and paid.
+    The exit code is 0 if every story that was played ends right, 1 if one does not, 3 if none is
+    played or the application cannot be tried, and 4 if the mock saw no call of it: it may
+    have called the vendor, and paid.
     """
     options = Options(**given)
     if options.is_example:
