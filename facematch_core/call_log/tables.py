@@ -74,6 +74,8 @@ _MEMBERS: Final[dict[str, dict[str | None, enum.StrEnum | None]]] = {
     for name, enum_type in _ENUM_TYPES.items()
 }
 
+#: The columns of numbers.
+_NUMBERS: Final = ("score", "threshold", "charges", "elapsed_s")
 
 T = TypeVar("T")
 
@@ -153,7 +155,7 @@ def _to_columns(call: LoggedCall) -> dict[str, Any]:
 
 
 def _columns_of(rows: Sequence[sa.Row[Any]]) -> dict[str, Any]:
-    """Return rows by columns; raise DamagedRow if a time or a word cannot be read."""
+    """Return rows by columns; raise DamagedRow if a time, a word or a number cannot be read."""
     columns: dict[str, Any] = dict(zip(CALLS.columns.keys(), zip(*rows, strict=True), strict=True))
     try:
         columns["at"] = list(map(datetime.fromisoformat, columns["at"]))
@@ -161,4 +163,7 @@ def _columns_of(rows: Sequence[sa.Row[Any]]) -> dict[str, Any]:
             columns[name] = [members[word] for word in columns[name]]
     except (LookupError, ValueError, TypeError) as error:
         raise DamagedRow from error
+    # SQLite stores a text in a column of numbers.
+    if any(isinstance(value, str | bytes) for name in _NUMBERS for value in columns[name]):
+        raise DamagedRow
     return columns

@@ -146,9 +146,11 @@ def count_values(values: Series) -> dict[str, int]:
 
 
 def digest_of(table: DataFrame) -> str:
-    """Return the SHA-256 of the rows, in hex, which says on which rows a report is based."""
+    """Return the SHA-256 of the rows in any order, in hex: on which rows a report is based."""
     digest = hashlib.sha256()
-    for name, values in table.sort_values(["at", "call_id", "side"]).items():
+    # Categories are in order of first appearance: as texts, they are sorted by what they say.
+    words = table.astype({"call_id": object, "side": object})
+    for name, values in words.sort_values(["at", "call_id", "side"]).items():
         cells = values.astype(np.int64) if name == "at" else values
         digest.update("\n".join([name, *map(str, cells.tolist())]).encode())
     return digest.hexdigest()

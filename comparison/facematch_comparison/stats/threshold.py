@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from facematch_comparison.scores.answers import Answers, ScoresByKind
 from facematch_comparison.values.model import Concentration, Curve
 from facematch_comparison.values.numbers import counted, in_words, setting
+from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
@@ -68,7 +69,12 @@ def threshold_from_counts(
         mated, non_mated: How many pairs of each kind have each score: int64, (N,).
         max_fmr: The required FMR.
         rule: How scores are compared with the threshold.
+
+    Raises:
+        InvalidRequest: the scores are unsorted, or one is repeated or NaN.
     """
+    if np.isnan(scores).any() or (np.diff(scores) <= 0).any():
+        raise InvalidRequest("The scores must be distinct numbers, the lowest first.")
     trials = int(non_mated.sum())
     is_non_mated = non_mated > 0
     passed = np.cumsum(non_mated[is_non_mated][::-1])

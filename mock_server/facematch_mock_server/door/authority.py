@@ -66,7 +66,11 @@ class Authority:
             public_folder.mkdir(parents=True, exist_ok=True)
             for file in (self.pem, self.java_store):
                 # A program that starts now reads the whole old file or the whole new one.
-                copy = _write(public_folder / f".{file.name}", file.read_bytes())
+                copy = public_folder / f".{file.name}"
+                # Others may write here: a link of theirs is replaced, and never followed.
+                copy.unlink(missing_ok=True)
+                with copy.open("xb") as draft:
+                    draft.write(file.read_bytes())
                 copy.chmod(0o644)
                 copy.replace(public_folder / file.name)
 

@@ -289,6 +289,9 @@ class Door:
         # TLS without CONNECT names its host.
         hosts = [] if host is None else [host]
         context = self._context_for(host) if host else self._context_by_server_name(hosts)
+        if context is None:
+            client.close()
+            return None
         try:
             await self.server.http.take_over(client, self._service, context)
         except ssl.SSLError as error:
@@ -303,8 +306,16 @@ class Door:
             raise
         return None
 
-    def _context_for(self, host: str) -> ssl.SSLContext:
-        return self.authority.context_for((host_in(host) or host).lower())
+    def _context_for(self, host: str) -> ssl.SSLContext | None:
+        """Return the context for a host; None, and a report once, if no certificate can name it."""
+        name = (host_in(host) or host).lower()
+        try:
+            return self.authority.context_for(name)
+        except ValueError:  # such as an underscore
+            if name not in self._reported_hosts:
+                self._reported_hosts.add(name)
+                self.report(f"The door refused {name:.200}: no certificate can have this name.")
+            return None
 
     def _context_by_server_name(self, asked: list[str]) -> ssl.SSLContext:
         """Return a context that chooses the certificate by the name that the client asks for.
@@ -316,8 +327,11 @@ class Door:
             if name is None or self.vendor_of(name) is None:
                 self.report_refusal(name)
                 return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            context = self._context_for(name)
+            if context is None:
+                return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
             asked.append(name)
-            tls.context = self._context_for(name)
+            tls.context = context
             return None
 
         context = new_context()

@@ -20,6 +20,7 @@ import click
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text, read_toml
+from facematch_core.cli.files import refuse_unwritable
 from facematch_core.cli.text import Exit, say
 from facematch_core.errors import ConfigurationError
 from facematch_mock_server.server import MockServer
@@ -104,9 +105,9 @@ def command(**given: Any) -> int:
     the webhook's secret in DRILL_SECRET, and all of them in the vendor's usual variables. Without
     COMMAND, it must already run and call the mock at --port.
 
-    The exit code is 0 if every story that was played ends right, 1 if one does not, 3 if the
-    application cannot be tried, and 4 if the mock saw no call of it: it may have called the vendor,
-    and paid.
+    The exit code is 0 if every story that was played ends right, 1 if one does not, 3 if none is
+    played or the application cannot be tried, and 4 if the mock saw no call of it: it may
+    have called the vendor, and paid.
     """
     options = Options(**given)
     if options.is_example:
@@ -132,15 +133,17 @@ def command(**given: Any) -> int:
         )
     except ValueError as error:  # no server can have a host of this name
         raise click.UsageError(f"--deliver-to: {error}.") from None
-    try:
-        with contextlib.ExitStack() as stack, server as mock:
-            _end_by_signals(stack)
+    with contextlib.ExitStack() as stack:
+        try:
+            mock = stack.enter_context(server)
+        except OSError as error:
+            raise ConfigurationError(f"Port {options.port}: {error.strerror}.") from None
+        _end_by_signals(stack)
+        try:
             return _run(mock, options, secret, stories)
-    except ApplicationError as error:
-        say(str(error))
-        return Exit.LOOK
-    except OSError as error:
-        raise ConfigurationError(f"Port {options.port}: {error.strerror}.") from None
+        except ApplicationError as error:
+            say(str(error))
+            return Exit.LOOK
 # fmt: on
 
 
@@ -159,6 +162,8 @@ def _end_by_signals(stack: contextlib.ExitStack) -> None:
 
 def _check_options(options: Options) -> str | None:
     """Check the options that go together; return the host to deliver to, if it is not this one."""
+    if options.junit is not None:
+        refuse_unwritable("--junit", options.junit, may_exist=True)
     if not options.begin and not options.webhook:
         raise click.UsageError("Name --begin and --state, or at least --webhook.")
     if bool(options.begin) != bool(options.state):
@@ -212,9 +217,11 @@ def _read_stories(options: Options) -> dict[str, str]:
 
 
 def _check_story(name: str, story: object) -> str:
-    """Return a story in the form of `join_story`; raise UsageError for an unknown step."""
+    """Return a story in the form of `join_story`; raise UsageError for no text or no such step."""
+    if not isinstance(story, str):
+        raise click.UsageError(f"{name}: a story is a text, such as 'begin,pass'.")
     try:
-        return join_story(split_story(str(story)))
+        return join_story(split_story(story))
     except ValueError as error:
         raise click.UsageError(f"{name}: {error}.") from None
 
@@ -362,6 +369,8 @@ def _play(player: Player, options: Options, stories: Mapping[str, str]) -> int:
             results.add(result, is_told=options.story is not None)
             if results.has_crashed_thrice:
                 raise ApplicationError("The application crashed in three stories in a row.")
+        if not results.played:
+            raise ApplicationError(results.why_none)
         if options.customers is not None:
             _play_day(player, playable, options, results, options.customers)
     finally:

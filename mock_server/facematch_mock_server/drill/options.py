@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
+import click
 
 from . import example_shop
 from .application import url_of
@@ -63,7 +64,16 @@ class Options:
 
 
 def example(options: Options) -> Options:
-    """Return the options that play a few stories with a small shop, which has a mistake."""
+    """Return the options that play a few stories with a small shop, which has a mistake.
+
+    Raises UsageError if an option names another application.
+    """
+    own = (options.vendor, options.begin, options.state, options.webhook, options.job)
+    if any(own) or options.program:
+        raise click.UsageError(
+            "--example drills its own shop: leave out COMMAND, --vendor, --begin, --state, "
+            "--webhook and --job."
+        )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import attrs
 
 from facematch_core.base.files import replacing
+from facematch_core.cli.files import make_folder
 from facematch_core.cli.text import Exit, clean, say
 
 from .judge import Verdict
@@ -78,6 +79,8 @@ class Results:
         """Begin without results."""
         self._is_strict = is_strict
         self._junit = junit
+        if junit is not None:
+            make_folder(junit)
         self._suite = ET.Element("testsuite", name="facematch drill")
         self._class = f"drill.{vendor}"
         self._not_tried: Counter[str] = Counter()
@@ -90,6 +93,11 @@ class Results:
         """NO if a story ends wrong, or is not tried in a strict drill."""
         is_wrong = any(each.verdicts for each in self.played)
         return Exit.NO if is_wrong or (self._is_strict and self._not_tried) else Exit.OK
+
+    @property
+    def why_none(self) -> str:
+        """Why no story is played."""
+        return f"No story is played: {', '.join(self._not_tried) or 'each is skipped'}."
 
     @property
     def has_crashed_thrice(self) -> bool:
@@ -142,7 +150,7 @@ class Results:
 
     def _case(self, title: str, seconds: str) -> ET.Element:
         return ET.SubElement(
-            self._suite, "testcase", classname=self._class, name=title, time=seconds
+            self._suite, "testcase", classname=self._class, name=clean(title), time=seconds
         )
 
     def _write(self) -> None:

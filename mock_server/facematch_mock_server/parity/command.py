@@ -83,6 +83,7 @@ def command(
         raise ConfigurationError(
             f"parity needs {missing.name}: {install_command('door')}"
         ) from None
+    _check_shapes(shapes, show=show)
     try:
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
@@ -113,6 +114,13 @@ def command(
     else:
         _print_report(report, "the mock" if later is None else file.name)
     return Exit.NO if report["counts"]["different"] else Exit.OK
+
+
+def _check_shapes(shapes: Path | None, *, show: bool) -> None:
+    if show and shapes is None:
+        raise click.UsageError("--show prints what --shapes writes: add --shapes.")
+    if shapes is not None and shapes.exists():
+        raise click.UsageError(f"--shapes: {shapes} exists: name a new file.")
 
 
 def _check_cards(known_cards: Mapping[str, str], pictures: Collection[str]) -> None:

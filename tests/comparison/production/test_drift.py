@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kit.comparison.logs import simulate_month, table_of
 
 import facematch_core as fm
-from facematch_comparison.production.calls import Selection
+from facematch_comparison.production.calls import Selection, digest_of
 from facematch_comparison.production.drift import (
     FEWEST_CALLS,
     Change,
@@ -52,6 +52,12 @@ def moved(drift):
             if change.is_real:
                 changes.add((period.name, change.of))
     return changes
+
+
+def test_digest_does_not_depend_on_the_order_of_the_rows():
+    rows = [attrs.evolve(row, at=MADE_AT) for row in rows_of()]
+    assert digest_of(table_of(rows)) == digest_of(table_of(rows[::-1]))
+    assert digest_of(table_of(rows)) != digest_of(table_of(rows[1:]))
 
 
 @pytest.mark.parametrize("system", [None, "didit"])

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import table_of
+from pyarrow import parquet
 
 from facematch_comparison import evaluate, read_scores
 from facematch_comparison.stats import (
@@ -97,6 +98,12 @@ def test_thresholds_from_counts_are_those_of_the_pairs(mated, non_mated, fmr, is
     assert threshold_from_counts(scores, *counts, fmr, rule) == expected
 
 
+@pytest.mark.parametrize("scores", [[2.0, 1.0], [1.0, 1.0], [1.0, np.nan]])
+def test_counts_of_scores_that_are_unsorted_repeated_or_nan_are_refused(scores):
+    with pytest.raises(InvalidRequest):
+        threshold_from_counts(np.array(scores), np.array([1, 1]), np.array([9, 9]), 0.5)
+
+
 class Stream:
     """A table of another library."""
 
@@ -155,7 +162,10 @@ def write_pairs(folder, pairs=1_000_000, people=20_000):
         }
     )
     half = pairs // 2
-    frame[:half].to_parquet(folder / "pairs-1.parquet", index=False)
+    # pandas writes NaN as NULL; NumPy's arrays in Arrow keep it.
+    kept = pa.table({name: values.to_numpy() for name, values in frame[:half].items()})
+    assert not kept["score"].null_count
+    parquet.write_table(kept, folder / "pairs-1.parquet")
     frame[half:].to_parquet(folder / "pairs-2.parquet", index=False)
     return frame
 

@@ -281,7 +281,10 @@ def test_a_database_without_a_log_is_refused_and_stays_empty(tmp_path):
 def test_damaged_row_is_an_error_without_its_values(log, address):
     log.add(row())
     log.close()
-    for column in ("charged", "at"):
+    columns = ["charged", "at"]
+    if address.startswith("sqlite"):  # other databases refuse a text in a column of numbers
+        columns = ["elapsed_s", "score", *columns]
+    for column in columns:
         execute(address, f"UPDATE facematch_calls SET {column} = '{CANARY}'")
         for read in (log.rows, lambda: read_call_columns(address, list)):
             with pytest.raises(fm.ConfigurationError, match="damaged") as caught:

@@ -154,6 +154,22 @@ def test_tls_to_another_host_or_without_a_name_fails(door, host):
     assert "refused" in door.said.get(timeout=10)
 
 
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_vendors_host_that_no_certificate_can_name_is_refused_and_reported_once(is_connected):
+    host = "my_face.cognitiveservices.azure.com"
+    with opened(vendor="azure") as door:
+        context = ssl.create_default_context(cafile=door.authority.pem)
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection:
+                if is_connected:
+                    connection.sendall(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+                    assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+                with pytest.raises(OSError):
+                    context.wrap_socket(connection, server_hostname=host)
+        assert host in door.said.get(timeout=10)
+        assert door.said.empty()
+
+
 def test_program_that_does_not_trust_the_door_is_named(door):
     door.session.verify = True
     with pytest.raises(requests.exceptions.SSLError):
@@ -488,6 +504,19 @@ def test_program_that_trusts_an_earlier_start_is_told_so(tmp_path):
         sentence = door.said.get(timeout=10)
     assert DIDIT in sentence
     assert "of an earlier start" in sentence
+
+
+def test_link_in_the_folder_for_containers_is_replaced_and_not_followed(tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    folder = tmp_path / "ca"
+    folder.mkdir()
+    for name in (".ca.pem", ".ca.p12"):
+        (folder / name).symlink_to(mine)
+    with opened(ca_folder=folder) as door:
+        assert (folder / "ca.pem").read_bytes() == door.authority.pem.read_bytes()
+    assert mine.read_text() == "mine"
+    assert not (folder / "ca.pem").is_symlink()
 
 
 def test_second_door_at_a_port_leaves_the_files_of_the_first(tmp_path):

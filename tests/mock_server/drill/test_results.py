@@ -83,9 +83,10 @@ def test_story_that_is_not_tried_is_counted_and_fails_a_strict_drill(drill, only
 
 @pytest.mark.slow
 def test_application_without_webhooks_is_told_what_was_not_tried(drill, only):
-    only("begin", "begin,pass,hooks-twice")
+    only("begin,pass", "begin,pass,hooks-twice")
     answer = drill("", webhook=())
-    assert answer.exit_code == 0, answer.output
+    # The shop asks nobody, so it never hears the yes.
+    assert answer.exit_code == 1, answer.output
     assert "not tried: 1 (needs --webhook)" in answer.stdout
 
 
@@ -109,8 +110,9 @@ def test_own_stories_are_played_after_the_others(drill, only, tmp_path):
         "right  passes",
         "WRONG  our bug of May: A YES WAS LOST",
     ]
-    file.write_text('"our bug of May" = "begin,vanish"')
-    assert drill("", "--stories", file).exit_code == 2
+    for value in ('"begin,vanish"', "7"):
+        file.write_text(f'"our bug of May" = {value}')
+        assert drill("", "--stories", file).exit_code == 2
 
 
 @pytest.mark.slow
@@ -131,3 +133,34 @@ def test_example_is_wrong_on_purpose_in_one_of_six_stories():
         f"WRONG  {TITLE}: A YES WAS LOST"
     ]
     assert "5 of 6 stories end right." in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "options", [["--vendor", "stripe"], ["--job", "job"], ["--", "python", "shop.py"]]
+)
+def test_example_takes_no_other_application(options):
+    answer = invoke_facematch("drill", "--example", *options)
+    assert answer.exit_code == 2
+    assert "--example" in answer.stderr
+
+
+@pytest.mark.slow
+def test_drill_that_plays_no_story_is_undecided_and_says_so(drill, only, tmp_path):
+    only("begin,pass,hooks-lost")
+    assert "needs --job" in drill("").stdout
+    file = tmp_path / "new" / "drill.xml"
+    own = tmp_path / "own.toml"
+    own.write_text('"our \\u0007 bug" = "begin,pass"')
+    skips = ["--skip", "webhooks are lost", "--skip", "begin,pass"]
+    answer = drill("", *skips, "--stories", own, "--junit", file, "--customers", 2)
+    assert answer.exit_code == 3, answer.output
+    assert "No story is played" in answer.stdout
+    assert list(cases_of(file)) == ["webhooks are lost", "our \N{REPLACEMENT CHARACTER} bug"]
+
+
+def test_junit_that_cannot_be_written_is_told_before_the_program_starts(drill, tmp_path):
+    (tmp_path / "file").touch()
+    answer = drill("", "--junit", tmp_path / "file" / "drill.xml")
+    assert answer.exit_code == 2
+    assert "--junit" in answer.stderr
+    assert not (tmp_path / "shop.sqlite3").exists()

@@ -41,6 +41,7 @@ def publish(tmp_path):
         recording = tmp_path / "recording.json"
         recording.write_text(json.dumps(document), "utf-8")
         file = tmp_path / "shapes.toml"
+        file.unlink(missing_ok=True)
         answer = invoke_facematch("parity", str(recording), "--shapes", str(file), *options)
         assert answer.exit_code == 0, answer.output
         return file.read_text("utf-8"), answer.stdout
@@ -151,6 +152,15 @@ def test_shapes_are_printed_before_they_are_written(recorded, publish):
     text, printed = publish(document, "--show")
     assert printed == f"{text}\n"
     assert publish(document)[1] == ""
+
+
+def test_existing_file_is_no_place_for_shapes(recorded, tmp_path):
+    file = tmp_path / "recording.json"
+    file.write_text(json.dumps(recorded("didit")), "utf-8")
+    content = file.read_bytes()
+    assert invoke_facematch("parity", str(file), "--shapes", str(file)).exit_code == 2
+    assert file.read_bytes() == content
+    assert invoke_facematch("parity", str(file), "--show").exit_code == 2
 
 
 def test_two_recordings_have_no_shapes(recorded, tmp_path):
