@@ -324,6 +324,7 @@ class Door:
         """
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+            """Choose the certificate of a name; refuse, and report, one that none can have."""
             if name is None or self.vendor_of(name) is None:
                 self.report_refusal(name)
                 return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
