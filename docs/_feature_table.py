@@ -19,12 +19,13 @@ from facematch_core.backend import Backend, Capabilities
 from facematch_core.config.plugins import CORE_DISTRIBUTION, SEPARATE_PACKAGES, backend_class
 from facematch_core.http import PairBackend
 from facematch_core.models import ThresholdRule
-from facematch_mock_server import compared as comparisons
 from facematch_mock_server.compared import latest_comparison
 from facematch_mock_server.first_calls.plans import read_plan
 from facematch_mock_server.pages.web import has_script
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
+#: The counts of published answers with which mocks were compared.
+COMPARED = Path(__file__).parent / "vendors/compared.toml"
 #: The differences of mocks from published answers that stay.
 EXPLAINED = Path(__file__).parents[1] / "tests/recorded/explained.toml"
 WORDS_OF_RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
@@ -289,8 +290,7 @@ def comparison_with(vendor: str) -> str:
 
 def recorded_answers() -> list[dict[str, Any]]:
     """Return the counts of answers that others published: each batch of a vendor's."""
-    text = comparisons.FILE_IN_CHECKOUT.read_text("utf-8")
-    rows: list[dict[str, Any]] = tomllib.loads(text)["recorded"]
+    rows: list[dict[str, Any]] = tomllib.loads(COMPARED.read_text("utf-8"))["recorded"]
     return rows
 
 

@@ -18,6 +18,7 @@ NAMES = re.compile(rf"(?<![a-z])({'|'.join(BUNDLED_VENDORS)})(?![a-z])", re.IGNO
 FOLDER = re.compile(r"(?:backends/facematch_|mock_server/facematch_mock_server/vendors/)(\w+)/.*")
 ERROR = "the example in an error's text"
 OMITS = "recognizes Rekognition's answers, which omit low scores, in a score file of any name"
+EXAMPLE = "the shop of `facematch drill --example` is a customer of one vendor"
 #: The modules that name vendors all the same, with the reason.
 EXCEPTIONS = {
     "facematch_core/checks/store.py": ({"didit"}, ERROR),
@@ -31,6 +32,8 @@ EXCEPTIONS = {
     "comparison/facematch_comparison/scores/recognition.py": ({"rekognition"}, OMITS),
     "mock_server/facematch_mock_server/__init__.py": ({"didit"}, "exports its `Workflow`"),
     "mock_server/facematch_mock_server/cli.py": ({"didit", "deepvue"}, "examples in the help"),
+    "mock_server/facematch_mock_server/drill/example_shop.py": ({"stripe"}, EXAMPLE),
+    "mock_server/facematch_mock_server/drill/options.py": ({"stripe"}, EXAMPLE),
     "mock_server/facematch_mock_server/replies/reduction.py": (
         {"persona"},
         "knows the forms of keys, to keep them out of a recording of any host",
