@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from kit.comparison.logs import simulate_month
+from kit.comparison.logs import simulate_month, table_of
 from kit.comparison.samples import EVALUATIONS
 from kit.comparison.tables import system_answers
 
 from facematch_comparison import evaluate, write_report
-from facematch_comparison.production.calls import Selection, table_of
+from facematch_comparison.production.calls import Selection
 from facematch_comparison.production.labels.review import draw_calls, read_labels, review_as_csv
 from facematch_comparison.production.labels.reviewers import agree
 from facematch_comparison.production.page import shadow_html
