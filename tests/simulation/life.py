@@ -47,7 +47,7 @@ class Life:
         self.faults = []
         #: The processes that act, with what they do; the last one in the place of the others.
         self._acting = []
-        self.world = World(plan.vendor, address, seed=0)
+        self.world = World(plan.vendor, address)
 
     def run(self):
         """Do the steps and three days of daily jobs; return the faults."""

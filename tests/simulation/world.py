@@ -13,18 +13,16 @@ from unittest import mock
 
 import attrs
 import sqlalchemy as sa
-from kit import canaries
 from kit.front import MockAdapter
-from kit.mock_webhooks import HOOK
+from kit.mock_webhooks import HOOK, carry
 from kit.money.lines import START, MockLine, WorldClock
-from kit.money.sessions import BACKENDS, CLIENTS, RELIED_ON, STRIPE_KEY, WEBHOOK_SECRETS, WORKFLOW
+from kit.money.sessions import BACKENDS, WEBHOOK_SECRETS, open_sessions, prepare_account
 
 import facematch_core as fm
 from facematch_core.store import database
 from facematch_core.store.table import StoreTable
 from facematch_mock_server import MockServer
 from facematch_mock_server.world.clock import VirtualClock
-from facematch_mock_server.world.outgoing import RemoteResponse
 
 #: The vendor of uploaded pictures, which keeps them and can be searched.
 UPLOADS_AT = "didit"
@@ -65,7 +63,7 @@ class World:
         letters: The webhooks that came so far, with the signatures of their time.
     """
 
-    def __init__(self, vendor, address, seed):
+    def __init__(self, vendor, address):
         self.vendor = vendor
         self.address = address
         self.at_point = lambda *, may_swap: None
@@ -80,16 +78,13 @@ class World:
         self.uploads, self.sessions = (
             self._server.of(each).control for each in (UPLOADS_AT, vendor)
         )
-        for control, each in ((self.uploads, UPLOADS_AT), (self.sessions, vendor)):
-            key = STRIPE_KEY if each == "stripe" else canaries.API_KEY
-            key = canaries.CLIENT_SECRET if each in CLIENTS else key
-            control.add_key(key=key, client=CLIENTS.get(each))
-        self.uploads.sessions.workflow(WORKFLOW, kind="kyc")
+        for each in vendors:
+            prepare_account(self._server.of(each).control, each)
         if vendor in WEBHOOK_SECRETS:
             self.sessions.webhooks.add(HOOK, secret=WEBHOOK_SECRETS[vendor])
             # No thread sends them: `collect_letters` takes them.
             self.sessions.world.outbox.send = None
-        self._luck = random.Random(f"ids {seed}")
+        self._luck = random.Random("ids")
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -140,14 +135,8 @@ class World:
 
     def collect_letters(self):
         """Take the webhooks that are due from the vendor."""
-
-        def take(_url, letter, _timeout_s):
-            self.letters.append(letter)
-            return RemoteResponse(status=200, elapsed_ms=12)
-
-        outbox = self.sessions.world.outbox
-        while outbox and (due := outbox.take_due(self.clock.now())) is not None:
-            outbox.attempt(due, take)
+        if self.vendor in WEBHOOK_SECRETS:
+            self.letters += [letter for _, letter, _ in carry(self.sessions)]
 
 
 class Process:
@@ -172,11 +161,8 @@ class Process:
         self.engine = sa.create_engine(self.world.address)
         verifier = fm.FaceVerifier(self._open_backend(UPLOADS_AT), clock=self.clock)
         self.checks = fm.CheckStore(self.engine, verifier, attempts=10_000, max_age_s=YEAR_S)
-        liveness_threshold = 80 if vendor == "rekognition" else None
-        verifier = fm.FaceVerifier(
-            self._open_backend(vendor), liveness_threshold=liveness_threshold, clock=self.clock
-        )
-        self.sessions = fm.SessionStore(self.engine, fm.Sessions(verifier, **RELIED_ON[vendor]))
+        sessions = open_sessions(vendor, self._open_backend(vendor), clock=self.clock)
+        self.sessions = fm.SessionStore(self.engine, sessions)
 
     def die(self):
         """Leave all as it is, but for connections, which a server would close."""

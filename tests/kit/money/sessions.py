@@ -117,6 +117,23 @@ WEBHOOK_SECRETS = {
 }
 
 
+def prepare_account(control, vendor):
+    """Give a mock's account the keys and the workflow that `BACKENDS` opens a backend with."""
+    key = STRIPE_KEY if vendor == "stripe" else canaries.API_KEY
+    key = canaries.CLIENT_SECRET if vendor in CLIENTS else key
+    control.add_key(key=key, client=CLIENTS.get(vendor))
+    if vendor == "didit":
+        control.sessions.workflow(WORKFLOW, kind="kyc")
+
+
+def open_sessions(vendor, backend, **options):
+    """Open `Sessions` of a backend, with options of the verifier."""
+    # Azure gives no score of a live face; AWS no verdict.
+    liveness_threshold = 80 if vendor == "rekognition" else None
+    verifier = fm.FaceVerifier(backend, liveness_threshold=liveness_threshold, **options)
+    return fm.Sessions(verifier, **RELIED_ON[vendor])
+
+
 class SessionWorld:
     """One vendor of sessions, and a client of it with these gates.
 
@@ -129,12 +146,7 @@ class SessionWorld:
         self.mock = MockServer(vendor=vendor, clock=virtual, seed=1)
         self.clock = WorldClock(virtual)
         self.control = self.mock.control
-        if vendor in CLIENTS:
-            self.control.add_key(key=canaries.CLIENT_SECRET, client=CLIENTS[vendor])
-        else:
-            self.control.add_key(key=STRIPE_KEY if vendor == "stripe" else canaries.API_KEY)
-        if vendor == "didit":
-            self.control.sessions.workflow(WORKFLOW, kind="kyc")
+        prepare_account(self.control, vendor)
         self.events = []
         self.line = MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
         if on_wire:
@@ -155,16 +167,14 @@ class SessionWorld:
             "budget": Budget(self.cap, name=self.vendor, store=self.store, clock=self.clock),
             "pacing": RateLimiter(RateWindow(1, 1.0), clock=self.clock),
         }
-        verifier = fm.FaceVerifier(
+        return open_sessions(
+            self.vendor,
             backend,
             policies=[policies[name] for name in self.gates if name in policies],
             retry=Retry(times=2) if "retries" in self.gates else None,
-            # Azure gives no score of a live face; AWS no verdict.
-            liveness_threshold=80 if self.vendor == "rekognition" else None,
             on_event=self.events.append,
             clock=self.clock,
         )
-        return fm.Sessions(verifier, **RELIED_ON[self.vendor])
 
     def plan(self, subject=SUBJECT, *, purpose=PURPOSE, about=ABOUT, **options):
         return self.sessions.plan(subject, purpose=purpose, about=about, **options)

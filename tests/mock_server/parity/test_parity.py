@@ -1,6 +1,5 @@
 """`facematch parity`: a recording of a vendor is compared with the vendor's mock."""
 
-import copy
 import datetime as dt
 import hashlib
 import json
@@ -12,7 +11,7 @@ import sys
 import pytest
 import requests
 from kit.commands import invoke_facematch
-from kit.first_calls import OF_A_CUSTOMER, record_first_calls, start_recording
+from kit.first_calls import OF_A_CUSTOMER, start_recording
 from kit.mock_world import ask, control_request, new_engine
 from kit.vendors import BUNDLED_VENDORS
 from vendors import rekognition
@@ -21,22 +20,6 @@ from facematch_mock_server import MockServer, make_card
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 MATCH = "/v3/face-match/"
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """Return the recorded first calls to a vendor."""
-    documents = {}
-
-    def read(vendor):
-        if vendor not in documents:
-            file = tmp_path_factory.mktemp("recordings") / f"{vendor}.json"
-            with pytest.MonkeyPatch.context() as monkeypatch:
-                record_first_calls(vendor, file, monkeypatch)
-            documents[vendor] = json.loads(file.read_text())
-        return copy.deepcopy(documents[vendor])
-
-    return read
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """`facematch parity --shapes`: what a recording's answers look like, without a customer's word."""
 
-import copy
 import json
 import tomllib
 
 import pytest
 from kit.commands import invoke_facematch
-from kit.first_calls import record_first_calls
 from kit.recorded import read_body
 from kit.vendors import BUNDLED_VENDORS
 
@@ -15,22 +13,6 @@ NUMBER = 7_313_377
 
 #: Their largest pictures take long to encode: 3 MB in a form, 64 and 17 MB.
 SLOW = {"alibaba", "sumsub", "veriff"}
-
-
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """Return the recorded first calls to a vendor."""
-    documents = {}
-
-    def read(vendor):
-        if vendor not in documents:
-            file = tmp_path_factory.mktemp("recordings") / f"{vendor}.json"
-            with pytest.MonkeyPatch.context() as monkeypatch:
-                record_first_calls(vendor, file, monkeypatch)
-            documents[vendor] = json.loads(file.read_text("utf-8"))
-        return copy.deepcopy(documents[vendor])
-
-    return read
 
 
 @pytest.fixture
