@@ -424,7 +424,7 @@ def _serve(
     if options.door and not options.vendor:  # with a door alone, nobody named a vendor
         lines = _greet_all(vendors, options)
     else:
-        lines = _greet(server, vendors, options, has_program=bool(options.program))
+        lines = _greet(server, vendors, options)
     # The standard output is the program's or, without one, a shell's, which reads variables.
     click.echo(
         STARTED.format(
@@ -523,9 +523,7 @@ def wait_for_sigterm(ended: threading.Event) -> None:
         pass
 
 
-def _greet(
-    server: MockServer, vendors: Sequence[Vendor], options: Options, *, has_program: bool
-) -> Iterator[str]:
+def _greet(server: MockServer, vendors: Sequence[Vendor], options: Options) -> Iterator[str]:
     """Yield the output for each vendor, under the vendor's name if there are several.
 
     A program makes its own calls: nobody pastes the commands before the server ends.
@@ -548,7 +546,7 @@ def _greet(
             lines.insert(0, vendor.name)
         if options.engine == "cards":
             lines.append(HINT_AT_BYTE_SCORES)
-        if not has_program:
+        if not options.program:
             lines.append("")
             lines += [f"  {command.format(url=server.url)}" for command in commands]
             lines.append("")

@@ -35,6 +35,7 @@ from .player import Player
 from .receiver import start_session
 from .results_cli import Result, Results, print_lines
 from .run import Application
+from .steps import Need
 from .stories import OF_A_RECEIVER, Taken, find_obstacle, join_story, split_story
 
 #: Seconds for which a wrong customer of a day is judged again.
@@ -48,7 +49,7 @@ _SHOWN_LETTERS = 300
 
 # fmt: off
 @click.command("drill")
-@click.option("--vendor", metavar="NAME",
+@click.option("--vendor", metavar="NAME", default="",
     help="Vendor with sessions whose mock the application calls. Give an unknown name to list all.")
 @click.option("--begin", metavar="URL|COMMAND",
     help="Starts a verification of {customer}: 'POST http://...', a URL, or a command. {email} is "
@@ -228,7 +229,7 @@ def _check_story(name: str, story: object) -> str:
 
 def _run(mock: MockServer, options: Options, secret: str | None, stories: Mapping[str, str]) -> int:
     """Start the application, and play with it; return the exit code."""
-    served = mock.of(options.vendor or "")
+    served = mock.of(options.vendor)
     if secret is None:
         secret = f"whsec_{mock.control.world.ids.hex()}"
         if mock.control.world.vendor.drilled.key_signs_webhooks:
@@ -351,12 +352,13 @@ def _is_mock_called(mock: MockServer, application: Application) -> bool:
 
 def _play(player: Player, options: Options, stories: Mapping[str, str]) -> int:
     """Play the stories, and then the day; print and write what came out of each at once."""
-    results = Results(options.vendor or "", options.junit, is_strict=options.is_strict)
+    results = Results(options.vendor, options.junit, is_strict=options.is_strict)
     ends_at = time.monotonic() + (options.timeout_s or math.inf)
+    obstacles = player.find_obstacles()
     playable = []
     try:
         for story, title in stories.items():
-            reason = _reason_to_skip(player, options, story, title)
+            reason = _reason_to_skip(obstacles, options, story, title)
             if reason is not None and options.story is not None:
                 raise click.UsageError(f"--play: {story} {reason}.")
             if reason is not None:
@@ -378,13 +380,15 @@ def _play(player: Player, options: Options, stories: Mapping[str, str]) -> int:
     return results.exit_code
 
 
-def _reason_to_skip(player: Player, options: Options, story: str, title: str) -> str | None:
+def _reason_to_skip(
+    obstacles: Mapping[str, Need], options: Options, story: str, title: str
+) -> str | None:
     """Return why a story is not played; None if it is."""
     if {story, title}.intersection(options.skip):
         return _SKIPPED
     if not options.begin and story not in OF_A_RECEIVER:
         return "needs --begin and --state"
-    return find_obstacle(story, player.find_obstacles())
+    return find_obstacle(story, obstacles)
 
 
 def _tell_story(player: Player, title: str, steps: Sequence[Taken]) -> Result:

@@ -29,7 +29,7 @@ _EXAMPLE = (
 class Options:
     """The options of the command line, by their names; `stories` are those to play, with titles."""
 
-    vendor: str | None
+    vendor: str
     begin: str | None
     state: str | None
     webhook: str | None
