@@ -60,22 +60,20 @@ CALLS: Final = sa.Table(
     sa.Index("facematch_calls_person", "person"),
 )
 
-#: The enums whose values are stored as text, by column.
-_ENUM_TYPES: Final[dict[str, type[enum.StrEnum]]] = {
-    "side": Side,
-    "operation": Operation,
-    "not_asked": NotAsked,
-    "environment": Environment,
-    "charged": Charged,
-}
-#: Their members by text, and None.
+#: The members of the enums whose values are stored as text, by column and text, and None.
 _MEMBERS: Final[dict[str, dict[str | None, enum.StrEnum | None]]] = {
     name: {None: None, **{str(member): member for member in enum_type}}
-    for name, enum_type in _ENUM_TYPES.items()
+    for name, enum_type in {
+        "side": Side,
+        "operation": Operation,
+        "not_asked": NotAsked,
+        "environment": Environment,
+        "charged": Charged,
+    }.items()
 }
 
 #: The columns of numbers.
-_NUMBERS: Final = ("score", "threshold", "charges", "elapsed_s")
+_NUMBERS: Final = [each.name for each in CALLS.columns if not isinstance(each.type, sa.String)]
 
 T = TypeVar("T")
 

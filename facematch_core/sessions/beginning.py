@@ -313,17 +313,17 @@ def _find_end_of_lost_token(
     gives_token_once = table.sessions[row.name].capabilities.gives_token_once
     if result.access is not None or not gives_token_once:
         return None
+    now = table.now()
     ends_at = row.link_expires_at or row.planned_at + result.record.valid_for_s
-    is_alive = table.now() < ends_at
+    is_alive = now < ends_at
     # This machine's clock, by which a session expires, may be ahead of the database's.
     is_early = is_alive and result.state is SessionState.EXPIRED
     if result.state is not SessionState.PENDING and not is_early:
         return None
-    # A person who has begun may finish a little later.
-    overtime_s = 0.0 if is_alive else OVERTIME_S
-    if table.now() >= ends_at + overtime_s:
-        return None  # the vendor asks the person back, who cannot enter any longer
-    return dt.datetime.fromtimestamp(ends_at + overtime_s, dt.UTC)
+    if not is_alive:
+        ends_at += OVERTIME_S  # a person who has begun may finish a little later
+    # After that, a vendor may still ask back a person who cannot enter any longer.
+    return dt.datetime.fromtimestamp(ends_at, dt.UTC) if now < ends_at else None
 
 
 def _save_access(table: SessionTable, row: SessionRow, result: SessionResult) -> SessionRow | None:

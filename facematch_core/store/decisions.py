@@ -114,19 +114,19 @@ class Decidable:
         return self._evidence()
 
 
-def pick(value: Any, names: Collection[str]) -> Any:
+def keep_fields(value: Any, names: Collection[str]) -> Any:
     """Return a JSON value with the fields of some names alone, at any depth, if they are not None.
 
     Of a list, without the items of which nothing is left.
     """
     if isinstance(value, dict):
         return {
-            name: pick(each, names)
+            name: keep_fields(each, names)
             for name, each in value.items()
             if name in names and each is not None
         }
     if isinstance(value, (list, tuple)):
-        return [*filter(None, [pick(each, names) for each in value])]
+        return [*filter(None, [keep_fields(each, names) for each in value])]
     return value
 
 

@@ -22,7 +22,7 @@ from facematch_core.base.functions import check_case, check_text
 from facematch_core.documents import written
 from facematch_core.errors import InvalidRequest, VerdictChanged
 
-from .decisions import Decidable, ReviewDecision, pick, read_decisions
+from .decisions import Decidable, ReviewDecision, keep_fields, read_decisions
 from .sql import open_database
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ logger = logging.getLogger("facematch")
 _BATCH: Final = 500
 #: Seconds after its begin until which a person may decide about a verdict.
 _DECIDABLE_S: Final = 30 * 86_400.0
-#: What the digest of a verdict has of it and of its halves. A warning of ours has no tag, and is no
-#: fact of the vendor.
+#: What the digest of a verdict has of it and of its halves. The warning of an unreadable detail has
+#: no tag, so that a release that reads it changes no digest.
 _FACTS: Final = """
     state decision score value threshold review_threshold vendor_status is_refused compared_with
     name_agreement date_of_birth_agreement environment backend liveness match warnings tag
@@ -345,7 +345,7 @@ class StoreTable(Generic[Row]):
         for row in self.find(self.is_of(subject_ref)):
             record = written(self.as_stored(row))
             record["liveness"] = json.loads(getattr(row, "liveness", None) or "null")
-            records.append(pick(record, _EXPORTED.split()))
+            records.append(keep_fields(record, _EXPORTED.split()))
         return {"records": records, "elsewhere": "the call log, and what the vendor keeps"}
 
     def begun_before(self, until: Any, *conditions: object) -> Iterator[tuple[object, list[Row]]]:
@@ -394,7 +394,7 @@ class StoreTable(Generic[Row]):
 def _digest(row: Any, result: Any, decisions: tuple[ReviewDecision, ...]) -> str:
     """Return the digest of a verdict of a row, and of some decisions about it."""
     holder_digest = getattr(result, "holder_digest", None)
-    facts = pick(written(result), _FACTS.split())
+    facts = keep_fields(written(result), _FACTS.split())
     return hash_of(row.id, facts, holder_digest, written(decisions))
 
 
