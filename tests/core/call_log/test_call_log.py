@@ -247,8 +247,10 @@ def test_a_long_log_is_read_by_columns_in_parts(log, address):
     count = 5000
     rows = [row(number, at=NOW + dt.timedelta(seconds=number)) for number in range(count)]
     log.close()
-    with sqlalchemy.create_engine(address).begin() as connection:
+    engine = sqlalchemy.create_engine(address)
+    with engine.begin() as connection:
         tables.write(connection, rows)
+    engine.dispose()
     parts = read_call_columns(address, list)
     assert len(parts) > 1
     assert [at for part in parts for at in part["at"]] == [each.at for each in rows]
