@@ -65,6 +65,7 @@ from facematch_core.http import (
 
 from .wire import (
     RAW_FIELDS,
+    REPORTED,
     STATES,
     RunOutput,
     read_access,
@@ -390,8 +391,7 @@ class OnfidoBackend(HostedSessionBackend):
         state = STATES.get(status, SessionState.UNKNOWN)
         tags = read_tags(run)
         output = RunOutput()
-        # Before a run is decided, a report may lack results.
-        if state is SessionState.DECIDED:
+        if status in REPORTED:
             # The document is read only where it is compared, because it has personal data.
             is_document = record.compared_with is ComparedWith.DOCUMENT
             output = read_output(

@@ -43,10 +43,13 @@ STATES = {
     "awaiting_client_input": SessionState.PROCESSING,
     "approved": SessionState.DECIDED,
     "declined": SessionState.DECIDED,
-    "review": SessionState.DECIDED,
+    # The workflow has ended. A person decides in the dashboard, as at the other vendors (ours).
+    "review": SessionState.PROCESSING,
     "abandoned": SessionState.ABANDONED,
     "error": SessionState.FAILED,
 }
+#: Statuses of a run whose workflow has ended with a report: in others, one may lack results.
+REPORTED = ("approved", "declined", "review")
 #: Fields of a run to copy into `raw`: no link, no token, and no output, which has personal data.
 RAW_FIELDS = (
     "id",

@@ -8,6 +8,7 @@ import pytest
 import facematch_core as fm
 from facematch_core import open_sessions
 from facematch_mock_server import MockServer, make_card
+from facematch_mock_server.vendors import vendor_named
 
 pytestmark = pytest.mark.slow
 
@@ -67,13 +68,17 @@ class Shop:
         self.session_id = None
 
     def finish(self, name="A. BYRON", born=ADA.date_of_birth):
-        """Let the person finish a session, with this on the document."""
+        """Let the person finish a session, with this on the document, and read it."""
+        self.submit(name, born)
+        return self.read()
+
+    def submit(self, name="A. BYRON", born=ADA.date_of_birth):
         if self.vendor == "didit":
             card = make_card("ada")
             begun = self.case.begin(reference=card, review_threshold=99.9)
             self.session_id = begun.record.session_id
             self.control.finish(self.session_id, card=card)
-            return self.read()
+            return
         self.case.begin()
         (session,) = self.control.open()
         self.session_id = session.id
@@ -82,7 +87,6 @@ class Shop:
             self.control.finish(self.session_id, "p1-again", document="p1")
         except TypeError:  # a vendor whose mock takes the document by itself
             self.control.finish(self.session_id, "p1")
-        return self.read()
 
     def show(self, name, born=ADA.date_of_birth):
         self.control.document(self.session_id, full_name=name, date_of_birth=born)
@@ -158,6 +162,23 @@ def test_vendors_own_no_is_for_nobody_and_ends_an_acceptance(open_shop, vendor, 
     with pytest.raises(fm.VerdictChanged):
         shop.case.decide(evidence="0" * 64, accept=True, **STAFF)
     assert shop.use() is fm.Use.NO
+
+
+@pytest.mark.parametrize("vendor", ["didit", "persona", "onfido", "sumsub", "veriff"])
+def test_customer_who_comes_back_during_the_vendors_review_starts_no_other_session(
+    open_shop, vendor
+):
+    shop = open_shop(vendor)
+    shop.submit("ADA BYRON")
+    facts = vendor_named(vendor).drilled
+    shop.control.decide(shop.session_id, "needs_review" if vendor == "persona" else facts.review)
+    shop.read()
+    begun = shop.case.begin(reference=make_card("ada"))
+    assert (begun.record.session_id, begun.access) == (shop.session_id, None)
+    assert len(shop.control.all()) == 1
+    shop.control.decide(shop.session_id, next(iter(facts.approved)))
+    found = shop.read()
+    assert (found.result.state, found.result.is_refused) == (fm.SessionState.DECIDED, False)
 
 
 @pytest.mark.parametrize("vendor", ["didit", "persona", "onfido", "veriff"])
