@@ -160,14 +160,16 @@ def test_microsofts_node_client_completes_a_session(seen, path):
     of = seen[path]
     answers = [of["start"], of["between"], of["read"]]
     assert [(each["status"], each["unexpected"]) for each in answers] == [("200", False)] * 3
-    assert len({each["body"]["authToken"] for each in answers}) == 1
+    # The token is in the answer to the start alone.
+    assert [bool(each["body"]["authToken"]) for each in answers] == [True, False, False]
     numbers = [[a["attemptId"] for a in each["body"]["results"]["attempts"]] for each in answers]
     assert numbers == [[], [1], [2, 1]]
     result = of["read"]["body"]["results"]["attempts"][0]["result"]
     assert result["livenessDecision"] == "realface"
     assert ("verifyResult" in result) is (path == WITH_VERIFY)
     if path == WITH_VERIFY:
-        assert result["verifyResult"] == {"matchConfidence": 0.95466, "isIdentical": True}
+        confidence = pytest.approx(0.95466, abs=1e-5)
+        assert result["verifyResult"] == {"matchConfidence": confidence, "isIdentical": True}
     assert of["bytes"] == len(SHEET["p1-again"].data)
     deleted, gone = of["gone"]
     assert (deleted["status"], deleted["unexpected"]) == ("204", False)
