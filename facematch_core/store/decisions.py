@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import json
@@ -11,7 +12,7 @@ from typing import Any
 import attrs
 
 from facematch_core.documents import UNWRITTEN, read_document
-from facematch_core.errors import InvalidRequest
+from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.models import (
     NOT_APPROVED,
     NOT_REPORTED,
@@ -65,8 +66,18 @@ class ReviewDecision(NoTruth):
 
 
 def read_decisions(text: str | None) -> tuple[ReviewDecision, ...]:
-    """Return the decisions in the column of a row, the last one last."""
-    return tuple(read_document(ReviewDecision, each) for each in json.loads(text or "[]"))
+    """Return the decisions in the column of a row, the last one last.
+
+    Raises `ConfigurationError` if they cannot be read: a refusal may be among them.
+    """
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        return tuple(read_document(ReviewDecision, each) for each in json.loads(text or "[]"))
+    # Outside the with block, because the caught error may contain a reason.
+    raise ConfigurationError(
+        "The decisions about a verdict cannot be read: damaged, or written by a newer facematch. "
+        "Nothing was used. Use the newest version that you have deployed, or restore the row "
+        "from a backup."
+    )
 
 
 @attrs.frozen

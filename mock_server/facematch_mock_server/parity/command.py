@@ -83,7 +83,7 @@ def command(
         raise ConfigurationError(
             f"parity needs {missing.name}: {install_command('door')}"
         ) from None
-    _check_shapes(shapes, show=show)
+    _check_shapes(shapes, show=show, as_json=as_json)
     try:
         exchanges = exchanges_in(read_replies(file))
         known_cards = read_pairs("picture", picture)
@@ -116,9 +116,11 @@ def command(
     return Exit.NO if report["counts"]["different"] else Exit.OK
 
 
-def _check_shapes(shapes: Path | None, *, show: bool) -> None:
+def _check_shapes(shapes: Path | None, *, show: bool, as_json: bool) -> None:
     if show and shapes is None:
         raise click.UsageError("--show prints what --shapes writes: add --shapes.")
+    if shapes is not None and as_json:
+        raise click.UsageError("--json prints what was compared, --shapes only writes: take one.")
     if shapes is not None and shapes.exists():
         raise click.UsageError(f"--shapes: {shapes} exists: name a new file.")
 

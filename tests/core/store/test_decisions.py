@@ -927,6 +927,17 @@ def test_decisions_of_a_later_version_are_read(reviewed):
     assert reviewed.use() is FIRST
 
 
+@pytest.mark.parametrize("damaged", ["{", "[1]", "7", '[{"accept": true}]'])
+def test_damaged_decisions_are_told_and_nothing_is_used(reviewed, damaged):
+    decide(reviewed.case(), accept=False)
+    reviewed.execute("UPDATE {table} SET decisions = :text", text=damaged)
+    for act in (reviewed.use, reviewed.why_not, reviewed.case().find):
+        with pytest.raises(fm.ConfigurationError):
+            act()
+    (row,) = reviewed.opened.rows("used_at")
+    assert row["used_at"] is None
+
+
 def test_evidence_is_of_what_find_read(sessions):
     sessions.review()
     found = sessions.case().find()

@@ -136,13 +136,15 @@ def test_shapes_are_printed_before_they_are_written(recorded, publish):
     assert publish(document)[1] == ""
 
 
-def test_existing_file_is_no_place_for_shapes(recorded, tmp_path):
+def test_shapes_are_neither_put_into_a_file_that_exists_nor_printed_as_json(recorded, tmp_path):
     file = tmp_path / "recording.json"
     file.write_text(json.dumps(recorded("didit")), "utf-8")
     content = file.read_bytes()
     assert invoke_facematch("parity", str(file), "--shapes", str(file)).exit_code == 2
     assert file.read_bytes() == content
     assert invoke_facematch("parity", str(file), "--show").exit_code == 2
+    named = invoke_facematch("parity", str(file), "--shapes", str(tmp_path / "new"), "--json")
+    assert (named.exit_code, (tmp_path / "new").exists()) == (2, False)
 
 
 def test_two_recordings_have_no_shapes(recorded, tmp_path):
