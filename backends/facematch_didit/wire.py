@@ -373,7 +373,10 @@ def _decide(
 
 
 def _read_warning(item: object, block: str) -> ResultWarning:
-    """Read a warning. Without a `log_type` that we know it may be grave: a pass becomes REVIEW."""
+    """Read a warning; one without a `log_type` that we know has the severity UNKNOWN.
+
+    That counts as grave: `read_verdict` then turns a pass into REVIEW.
+    """
     warning = detail(read_object, item, block, "warnings") or {}
     tag = detail(read_text, warning.get("risk"), block, "warnings", "risk")
     log_type = detail(read_text, warning.get("log_type"), block, "warnings", "log_type")
@@ -499,7 +502,7 @@ class _ErrorBody:
     def read(cls, reply: http.HttpReply) -> _ErrorBody:
         """Read an error's body by its form.
 
-        What is no form of Didit's, such as a gateway's page, is other.
+        The form is "other" for a body that has none of Didit's forms, such as a gateway's page.
         """
         try:
             body = reply.json()
@@ -513,7 +516,7 @@ class _ErrorBody:
             return cls(form="list", texts_by_field={"non_field_errors": texts})
         if not isinstance(body, dict) or "cloudflare_error" in body:
             return cls(form="other")
-        # Alone: a gateway's error often has a status or a path, too.
+        # Only as the one field of the body: a gateway's error often has a status or a path, too.
         if len(body) == 1 and isinstance(body.get("error"), str):
             return cls(form="error")
         if len(body) == 1 and isinstance(body.get("detail"), str):

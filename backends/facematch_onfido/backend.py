@@ -232,7 +232,7 @@ class OnfidoBackend(HostedSessionBackend):
 
     @functools.cached_property
     def login_token(self) -> LoginToken:
-        """The token of the OAuth client, shared by all backends with the same client."""
+        """The token of the OAuth client; `LoginToken` shares it between backends of one client."""
         request = HttpRequest(
             url=f"{self.service_url}/v3.6/oauth/token",
             # onfido-python sends these two alone, and no grant_type.

@@ -43,7 +43,8 @@ STATES = {
     "awaiting_client_input": SessionState.PROCESSING,
     "approved": SessionState.DECIDED,
     "declined": SessionState.DECIDED,
-    # The workflow has ended. A person decides in the dashboard, as at the other vendors (ours).
+    # The workflow has ended, and a person decides in the dashboard. That the run is still open
+    # until then is our choice, as in the review of other vendors.
     "review": SessionState.PROCESSING,
     "abandoned": SessionState.ABANDONED,
     "error": SessionState.FAILED,
@@ -186,8 +187,8 @@ def _no_face_report(face_output: str) -> ResultWarning:
 def _read_face(report: Any, *, status: str) -> RunOutput:
     """Return the checks in a Facial Similarity report of a run with this status.
 
-    "Consider" is a no in a declined run. In another run it is for a person (ours): the workflow
-    let somebody go on whom the report doubts.
+    "Consider" is a no in a declined run. In another run, whose workflow went on although the report
+    has doubts, it is REVIEW: our choice.
     """
     result = report["result"]
     breakdown = report["breakdown"]

@@ -392,6 +392,7 @@ class Image:
         obstacle = self._obstacle(limits, len(data or self._data))
         if obstacle is None and data is None:
             obstacle = "has metadata that can only be removed by re-encoding"
+            # As WebP again, which the vendor takes: a JPEG would lose its transparency.
             if header.format is ImageFormat.WEBP:
                 formats = frozenset({ImageFormat.WEBP})
         is_same_header = False

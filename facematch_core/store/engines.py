@@ -126,9 +126,10 @@ def _set_connect_arguments(engine: Engine) -> None:
 
 
 def _set_up_file(engine: Engine) -> None:
-    """Create a private SQLite file with the first connection, and follow it when it is replaced.
+    """Create a private SQLite file before a connection opens it, and follow it when it is replaced.
 
-    Log a warning for an existing file that other users of this machine can open.
+    Log a warning for an existing file that other users of this machine can open. Refuse a database
+    in memory, and a URI, which may name one.
     """
     file = engine.url.database
     if file in (None, "", ":memory:") or str(file).startswith("file:"):

@@ -446,7 +446,12 @@ class MockSimulator(VendorSimulator):
     # Methods that replace methods of the app
 
     def count(self, head: Request) -> Response | None:
-        """Count a request if it belongs to a call, before any fault applies to it."""
+        """Count a request if it belongs to a call, before any fault applies to it.
+
+        The request whose number is the `step` of `set_situation`, from the second on, meets the
+        situation: as a fault of the mock if it is one, which keeps the mock's records; else the
+        mock is prepared anew. Returns a response if the mock has one before it reads the body.
+        """
         is_call = head.path in self.calls or head.path.startswith(self.session_paths)
         with self._lock:
             self.requests_seen += is_call

@@ -302,7 +302,10 @@ class CallRules(Rules):
                 assert_among(label, result.decision, expected)
 
     def _r02_vendors_verdict(self, bench: Bench) -> None:
-        """With the vendor's own rule, a threshold below the score does not change the verdict."""
+        """A vendor that decides by its own rule still does if a threshold is passed.
+
+        Its pass stays one at a threshold half a point below its score. A score below 2 is left out.
+        """
         operations = bench.scored_operations()
         threshold_rule = bench.capabilities.threshold_rule
         is_vendors = threshold_rule is models.ThresholdRule.VENDOR

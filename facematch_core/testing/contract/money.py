@@ -89,6 +89,7 @@ class MoneyRules(Rules):
             if situation is Situation.REJECTED:
                 for refusal in bench.simulator.refusals:
                     self._r16_check_documented_refusal(bench, operation, refusal)
+                # The core itself sends nothing again that was refused.
                 if bench.bypasses_core_sender:
                     self._r16_check_not_sent_again(bench, operation)
 

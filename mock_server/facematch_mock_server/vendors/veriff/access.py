@@ -65,7 +65,8 @@ def check_key(call: VeriffCall) -> None:
     }
     if not keys_by_secret:
         call.refuse("key.unknown")
-    # No revoked or expired key is authenticated. `check_signature` finds the secret that was used.
+    # A client may have several secrets, and this request names none: it is enough that one is
+    # active. `check_signature` finds the one that was used.
     if not any(key.allowed and call.authenticate(secret) for secret, key in keys_by_secret.items()):
         call.refuse("key.inactive")
 

@@ -115,7 +115,7 @@ Routes = Mapping[str, tuple[Mapping[str, Callable[[Any], Response]], str | None]
 
 
 def _routes_of(kind: groups.Kind) -> Routes:
-    """Return the routes of the groups of a kind; of persisted faces in both cases."""
+    """Return the routes of the groups of a kind: handlers by method, and the billed operation."""
     group = f"{kind.path}/{{word}}"
     person = f"{group}/persons/{{word}}"
     routes: dict[str, Any] = {
@@ -125,7 +125,7 @@ def _routes_of(kind: groups.Kind) -> Routes:
         f"{group}/persons": ({"POST": create_person}, None),
         person: ({"DELETE": delete_person}, None),
     }
-    # The specification writes it in lower case, Microsoft's older pages did not.
+    # The specification writes it in lower case, Microsoft's older pages with a capital letter.
     for name in ("persistedfaces", "persistedFaces"):
         routes[f"{person}/{name}"] = ({"POST": groups.add_face}, "detect")
         routes[f"{person}/{name}/{{word}}"] = ({"DELETE": groups.delete_face}, None)
