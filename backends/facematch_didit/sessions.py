@@ -370,6 +370,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
         str(session_id).lower() == record.session_id.lower()
         and _OurMetadata.read(reply.at("metadata")).record_id == record.id
     )
+    # An answer that names no session cannot be checked: the record's own id was asked for.
     if session_id is not None and not is_ours:
         raise errors.SessionMismatch(
             "The session does not have the id of this record: nothing was deleted. "

@@ -214,14 +214,18 @@ class _AskedCheck:
         raise refusal
 
     def find_verdict(self, rows: Sequence[CheckRow]) -> Any:
-        """Return the stored verdict on the same pictures, for `use` to judge; None without one."""
+        """Return the stored verdict on the same pictures; None without one.
+
+        It becomes the verdict that was returned last, which `use` judges. The rows are read again
+        if it was used, or closed, since they were read.
+        """
         for row in self._of_same_check(rows):
             result = row.read_result()
             if result is None:
                 continue
             is_last_returned = row is rows[0] or row.used_at is not None
             if not is_last_returned and not _return_again(self.table, row):
-                # It was used meanwhile, after this click, which gets it then; or it was closed.
+                # A verdict that was used after this click is returned all the same.
                 return self.find_verdict(self.find_rows())
             return _as_returned(result, self.calls[-1])
         return None

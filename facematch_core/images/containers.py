@@ -305,7 +305,10 @@ _BYTES_PER_PIXEL = {
 
 
 def read_png(data: bytes) -> Header:
-    """Return a PNG's header; its clean file has the chunks with pixels and colours."""
+    """Return a PNG's header; its clean file has the chunks with pixels and colours.
+
+    It can be sent so if it has no chunk of colours, and is upright and not interlaced.
+    """
     clean = _CleanFile(data, end=len(_PNG_SIGNATURE))
     names: set[bytes] = set()
     orientation = 1
@@ -330,7 +333,7 @@ def read_png(data: bytes) -> Header:
             orientation = orientation_of(data[start + 8 : end - 4])
     if b"IDAT" not in names:
         raise DamagedPicture("there is no picture in it")
-    # Otherwise, and if it is interlaced, the picture is encoded again.
+    # Whatever else a chunk of colours or the end may hide is left behind by encoding anew.
     has_only_pixels = is_end_empty and not names & _COLOUR_CHUNKS
     return Header(
         ImageFormat.PNG,

@@ -100,7 +100,7 @@ class SqlStore(CallStore):
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        """Reserve an amount in one transaction, which is undone if nobody hears of it.
+        """Reserve an amount in one transaction; release it later if the transaction fails.
 
         Return the budget's state if it would exceed the cap, else None.
         """

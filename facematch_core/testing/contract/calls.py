@@ -761,12 +761,16 @@ class Recording:
         situation: Situation,
         threshold: float | None = None,
     ) -> Recording:
-        """Record a call, with `step` at its last request."""
+        """Record a call, with `step` at its last request.
+
+        The same call is made once before, so that no renewal of a token is recorded. Raises if the
+        recorded one has no result, but in NO_FACE.
+        """
         bench.skip_unless_available(situation)
         request = bench.make_request(operation, situation, threshold=threshold)
         bench.simulator.set_situation(situation)
         first_request = bench.make_request(operation, situation, threshold=threshold)
-        bench.run_request(first_request)  # renews an expired token
+        bench.run_request(first_request)
         with bench.record_exchanges() as exchanges:
             outcome = bench.run_request(request)
         # A vendor may report a missing face as a rejection.

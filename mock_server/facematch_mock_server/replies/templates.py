@@ -232,9 +232,9 @@ def _read_request_part(name: str) -> Fill:
 
 
 def _read_json_path(arguments: _Arguments) -> Fill:
-    """Return what fills in the values at a JSONPath of the body.
+    """Return a function that finds what a JSONPath names in the body of the request.
 
-    It is one value, or a list of several.
+    It returns the value, or a list if there are several, and raises `Unfilled` if there is none.
     """
     arguments.check(words=2)
     subject, expression = arguments.words

@@ -279,7 +279,7 @@ def start(
 
 
 def _charge_if_live(world: World, session: Session) -> None:
-    """Charge a finished session of a live key; with too little credit it is free."""
+    """Charge a finished session of a live key; the ledger charges nothing without the credit."""
     rules: SessionRules = world.behaviour.session_rules
     if rules.service is None or not hosted_of(session).is_live:
         return

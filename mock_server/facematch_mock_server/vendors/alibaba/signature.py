@@ -183,7 +183,10 @@ class SigningKey(HeaderKey):
         return match["key_id"]
 
     def check(self, call: PairCall) -> None:
-        """Refuse a call that is not signed with a valid key, or again, or too long ago."""
+        """Refuse a call without a valid signature, and one that is old or was sent before.
+
+        The journal's label stays "wrong" if the call is refused; `check_signer` sets the key's.
+        """
         if self.client_of(call.request) is None and call.request.header(self.name) is None:
             call.refuse("key.missing")
         call.key_label = "wrong"

@@ -172,7 +172,7 @@ class Tencent(ActionPairVendor):
         return name, content or None
 
     def check_pictures(self, call: PairCall) -> None:
-        """Refuse a picture by its size, sides and format.
+        """Refuse a picture by its file's size, the pixels of its sides, and its format.
 
         Its quality counts only for calls with QualityControl.
         """

@@ -65,7 +65,10 @@ def sign_in_older_way(body: bytes, secret: str) -> str:
 
 
 def sign_again(request: Request, *, client: str, secret: str) -> Request:
-    """Return a request with another API key, and with its signature if it had one."""
+    """Return a request with another API key, signed with its secret if the request was signed.
+
+    It keeps the key that the client sent in a header of ours, for the answer and the webhooks.
+    """
     headers = []
     for name, text in request.headers:
         if name == "x-auth-client":
