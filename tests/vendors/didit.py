@@ -60,16 +60,6 @@ def start(key="mock-live-key", **fields):
     return json_request("/v3/session/", fields, method="POST", key=key)
 
 
-def arming(number, scenario="approve", token=None):
-    def step(engine):
-        sessions = {session.number: session for session in engine.world.sessions.all()}
-        sent = token or sessions[number].hosted.token
-        body = {} if scenario is None else {"scenario": scenario}
-        return on(number, "sandbox/arm", body, method="POST", key=None, session_token=sent)(engine)
-
-    return step
-
-
 def on(number, verb="decision", body=None, query="", **more):
     return lambda engine: engine.handle(
         json_request(f"/v3/session/{nth(engine, number)}/{verb}/{query}", body, **more)
@@ -301,11 +291,7 @@ CALLS = {
         limit("sandbox_session", 1),
         start(mock_sessions.SANDBOX, portrait_image=mock_sessions.portrait()),
         start(mock_sessions.SANDBOX, portrait_image=mock_sessions.portrait()),
-        arming(2, token="nobody"),
-        arming(2),
-        request_to("/v1/sandbox/scenarios/", method="GET", key=mock_sessions.SANDBOX),
         mock_sessions.acting(2, "begin"),
-        arming(2),
         control_request("faults", {"claim": "start.blocked"}),
         start(vendor_data="u"),
         start(workflow_id=mock_sessions.NO_SESSION),

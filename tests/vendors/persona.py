@@ -157,7 +157,6 @@ def scenarios():
         reading(1),
         about(1, "/decline", method="POST"),
         about(1, "/resume", method="POST"),
-        about(1, "/mark-for-review", method="POST"),
         persona_request("/files/nobody", key=None),
         mock_sessions.acting(2, "abandon"),
         reading(2),

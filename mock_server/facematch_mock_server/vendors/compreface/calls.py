@@ -56,7 +56,6 @@ ROOT = "/api/v1/recognition"
 SUBJECTS = f"{ROOT}/subjects"
 FACES = f"{ROOT}/faces"
 RECOGNIZE = f"{ROOT}/recognize"
-VERIFY_EXAMPLE = f"{FACES}/{{image_id}}/verify"
 #: The field of a form with the picture, and how a refusal of a missing one in JSON names it.
 _FILE: Final = {"file": "content"}
 #: How many examples a subject has at most; an older one goes.
@@ -102,21 +101,6 @@ class Examples:
             name = self._find_name(subject)
             if name is not None:
                 del self._by_subject[name]
-            return name
-
-    def rename_subject(self, subject: str, new_name: str) -> str | None:
-        """Rename a subject; return its former name, or None if there is none.
-
-        Its examples are added to those of a subject that has the new name already.
-        """
-        with self._lock:
-            name = self._find_name(subject)
-            if name is None:
-                return None
-            examples = self._by_subject.pop(name)
-            self._by_subject.setdefault(self._find_name(new_name) or new_name, OrderedDict())
-            for example in examples.values():
-                self.add(new_name, example.image_id, example.picture)
             return name
 
     def add(self, subject: str, image_id: str, picture: Upload) -> None:
@@ -175,16 +159,6 @@ def delete_subject(call: base.Call) -> Response:
     if name is None:
         call.refuse("subjects.unknown", subject=subject)
     return call.answer("subjects.deleted", {"subject": name})
-
-
-def rename_subject(call: base.Call) -> Response:
-    """Rename a subject, or join it with the one that has the new name."""
-    new_name = _read_subject(call)
-    subject = unquote(call.path_value)
-    is_other_name = new_name != subject
-    if is_other_name and _examples_of(call).rename_subject(subject, new_name) is None:
-        call.refuse("subjects.unknown", subject=subject)
-    return call.answer("subjects.renamed", {"updated": is_other_name})
 
 
 def delete_subjects(call: base.Call) -> Response:
@@ -274,36 +248,6 @@ def delete_listed_examples(call: base.Call) -> Response:
     return call.answer("examples.some_deleted", body)
 
 
-def read_picture(call: base.Call) -> Response:
-    """Respond with the picture of an example; with an empty body if there is none."""
-    example = _find_example(call)
-    content = b"" if example is None else bytes(example.picture.content)
-    return call.answer_file("examples.picture", "application/octet-stream", content)
-
-
-def _find_example(call: base.Call) -> Example | None:
-    """Return the example that the path names, or None."""
-    image_id = call.path_value.lower()
-    for example in _examples_of(call).all():
-        if example.image_id == image_id:
-            return example
-    return None
-
-
-def verify_example(call: base.Call) -> Response:
-    """Compare the faces of a picture with an example."""
-    read = read_request(call, _FILE)
-    (picture,) = read.pictures
-    image_id = call.path_value.lower()
-    example = _find_example(call)
-    if example is None:
-        call.refuse("examples.unknown", image_id=image_id)
-    described = describe_faces(_find_faces(call, picture, read.options), read.options)
-    for number, face in enumerate(described):
-        face["similarity"] = _similarity(call, picture, number, example)
-    return _answer_faces(call, "examples.verified", described, read.options)
-
-
 def delete_example(call: base.Call) -> Response:
     image_id = call.path_value
     if not base.is_uuid(image_id):
@@ -381,12 +325,10 @@ def _describe_example(example: Example) -> dict[str, str]:
 #: The handlers by method, by path. CompreFace reads a path with a last slash in the same way.
 ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
     SUBJECTS: {"GET": list_subjects, "POST": add_subject, "DELETE": delete_subjects},
-    f"{SUBJECTS}/{{subject}}": {"PUT": rename_subject, "DELETE": delete_subject},
+    f"{SUBJECTS}/{{subject}}": {"DELETE": delete_subject},
     FACES: {"GET": list_examples, "POST": add_example, "DELETE": delete_examples},
     # Before the path of one example, which matches it, too.
     f"{FACES}/delete": {"POST": delete_listed_examples},
     f"{FACES}/{{image_id}}": {"DELETE": delete_example},
-    f"{FACES}/{{image_id}}/img": {"GET": read_picture},
-    VERIFY_EXAMPLE: {"POST": verify_example},
     RECOGNIZE: {"POST": recognize},
 }

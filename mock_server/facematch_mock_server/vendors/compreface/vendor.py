@@ -101,7 +101,7 @@ def _list_routes() -> tuple[base.Route, ...]:
         _route(DETECT, {"POST": calls.detect}, "detect", ("file",)),
     ]
     for path, handlers in calls.ROUTES.items():
-        if path in (calls.RECOGNIZE, calls.VERIFY_EXAMPLE):
+        if path == calls.RECOGNIZE:
             routes.append(_route(path, handlers, "match", ("file",)))
         else:
             routes.append(_route(path, handlers))
@@ -118,6 +118,9 @@ class Compreface(base.MockVendor):
     not_imitated = NotImitated(
         "docs/vendors/compreface.md",
         "/api/v1/recognition/embeddings/*",
+        "PUT /api/v1/recognition/subjects/{name}",
+        "GET /api/v1/recognition/faces/{id}/img",
+        "POST /api/v1/recognition/faces/{id}/verify",
         "/api/v1/verification/embeddings/verify",
         "/api/v1/static/*",
     )

@@ -32,6 +32,8 @@ _NOT_IMITATED = NotImitated(
     "/v1/session/*",
     "/auth/v2/token",
     "/v3/session/{id}/share",
+    "/v1/sandbox/scenarios",
+    "/v3/session/{id}/sandbox/arm",
     "/v3/session/import-shared",
     "/v3/sessions/delete",
     "/v3/sessions/{id}/reviews",

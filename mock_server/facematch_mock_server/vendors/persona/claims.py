@@ -84,7 +84,6 @@ CLAIMS = table(
     row("inquiry.lifetime_s", 86_400, INQUIRIES, "An inquiry expires 24 hours after it was created, began or was resumed, unless the start sets other intervals."),
     row("inquiry.workflow", "decides", OURS, "The workflow approves an inquiry that is completed, and declines one that failed at a check of the face, at once.", when=("workflow", "decides"), name="decides"),
     row("inquiry.workflow", "none", INQUIRIES, "Without a workflow an inquiry stays completed or failed until staff decide, which may never happen.", when=("workflow", "none"), name="none"),
-    _error("inquiry.not_for_review", 409, "Conflict", API, "An approved or declined inquiry cannot be marked for review. The text is ours.", details="Inquiry is {status}"),
     _error("inquiry.not_open", 409, "Conflict", INQUIRIES, "Only a created or pending inquiry can expire, and a completed, failed or decided one cannot be resumed. The status 409 and the text are ours.", details="Inquiry is {status}"),
     row("link.lasts_s", 86_400, API, "A one-time link lasts 24 hours, unless expires-in-seconds says otherwise. Here it ends with its inquiry, too."),
     row("web.opened", Reply(303), WEB_SDK, "The web SDK shows /widget in a frame, with inquiry-id and session-token, and reads its messages: load, ready, start, complete, fail, exit and error. It sends open and exit. That the frame is redirected to the mock's own page is ours."),

@@ -37,16 +37,10 @@ from .wire import (
 )
 
 
-def store_and_announce_status(
-    world: World, session: Session, status: str, *, reviewer: Mapping[str, str] | None = None
-) -> Session:
+def store_and_announce_status(world: World, session: Session, status: str) -> Session:
     """Set an inquiry's status, stamp its time and send the webhooks; return the inquiry."""
-
-    def change(session: Session) -> Session:
-        session = attrs.evolve(session, status=status)
-        return session if reviewer is None else with_inquiry(session, reviewer=reviewer)
-
-    return note_status(world, world.sessions.change(session.id, change) or session)
+    changed = world.sessions.change(session.id, lambda each: attrs.evolve(each, status=status))
+    return note_status(world, changed or session)
 
 
 def note_status(world: World, session: Session) -> Session:

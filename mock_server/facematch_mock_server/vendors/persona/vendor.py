@@ -53,6 +53,10 @@ _NOT_IMITATED = NotImitated(
     f"{API}/importers/*",
     f"POST {INQUIRIES}/search",
     f"PATCH {INQUIRIES}/{{id}}",
+    f"{INQUIRIES}/{{id}}/approve",
+    f"{INQUIRIES}/{{id}}/decline",
+    f"{INQUIRIES}/{{id}}/expire",
+    f"{INQUIRIES}/{{id}}/mark-for-review",
     f"{INQUIRIES}/{{id}}/perform-simulate-actions",
     f"GET {INQUIRIES}/{{id}}/print",
     f"{INQUIRIES}/{{id}}/remove-tag",
@@ -148,10 +152,6 @@ class Persona(base.ListingVendor):
         _route("/inquiries/{word}/resume", {"POST": inquiries.resume}),
         _route("/inquiries/{word}/add-tag", {"POST": inquiries.add_tag}),
         _route("/document/government-ids/{word}", {"GET": inquiries.read_document}),
-        *(
-            _route(f"/inquiries/{{word}}/{action}", {"POST": decisions.decide})
-            for action in decisions.ACTIONS
-        ),
     )
 
     def _answer_error(self, call: Any, status: int) -> Response | None:

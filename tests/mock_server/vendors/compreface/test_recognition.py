@@ -190,19 +190,6 @@ def test_examples_of_a_subject_or_all_are_deleted(engine):
     assert names(engine) == ["ada", "grace"]
 
 
-def test_picture_is_verified_by_an_example(reading_engine):
-    added = reading_engine.handle(add_example("p1", CARDS["p1"].data)).json()
-    path = f"{FACES}/{added['image_id']}/verify"
-    similarities = []
-    for card in ("p1-again", "p2"):
-        answer = reading_engine.handle(file_request(path, CARDS[card].data))
-        (face,) = answer.json()["result"]
-        similarities.append(face["similarity"])
-    assert similarities[0] > 0.9
-    assert similarities[1] < 0.5
-    assert refusal_of(reading_engine.handle(file_request(f"{FACES}/{UNKNOWN}/verify"))) == (404, 44)
-
-
 def test_name_in_a_path_is_decoded_and_a_last_slash_counts_for_nothing(engine):
     engine.handle(ask("POST", f"{SUBJECTS}/", {"subject": "Ada Lovelace"}))
     assert engine.handle(ask("GET", f"{SUBJECTS}/")).json() == {"subjects": ["Ada Lovelace"]}
@@ -257,22 +244,6 @@ def test_detection_has_each_face_with_the_plugins_that_were_asked_for(engine):
     assert "age" in body["plugins_versions"]
 
 
-def test_renamed_subject_keeps_its_examples_and_joins_one_of_the_new_name(engine):
-    added = [engine.handle(add_example(name)).json()["image_id"] for name in ("ada", "grace")]
-    rename = {"subject": "Lovelace"}
-    assert engine.handle(ask("PUT", f"{SUBJECTS}/ADA", rename)).json() == {"updated": True}
-    assert sorted(names(engine)) == ["Lovelace", "grace"]
-    assert image_ids(engine, "?subject=lovelace") == added[:1]
-    joined = engine.handle(ask("PUT", f"{SUBJECTS}/grace", {"subject": "lovelace"}))
-    assert joined.json() == {"updated": True}
-    assert names(engine) == ["Lovelace"]
-    assert set(image_ids(engine, "?subject=Lovelace")) == set(added)
-    same = engine.handle(ask("PUT", f"{SUBJECTS}/Lovelace", rename))
-    assert same.json() == {"updated": False}
-    assert refusal_of(engine.handle(ask("PUT", f"{SUBJECTS}/ada", rename))) == (404, 42)
-    assert refusal_of(engine.handle(ask("PUT", f"{SUBJECTS}/Lovelace", {}))) == (400, 26)
-
-
 def test_all_subjects_are_deleted_with_their_examples(engine):
     for name in ("ada", "grace"):
         engine.handle(add_example(name))
@@ -288,16 +259,6 @@ def test_listed_examples_are_deleted_and_unknown_ones_ignored(engine):
     for body in (["no UUID"], {"ids": [second]}):
         assert engine.handle(ask("POST", f"{FACES}/delete", body)).status == 400
     assert image_ids(engine) == [second]
-
-
-def test_picture_of_an_example_is_downloaded(reading_engine):
-    image_id = reading_engine.handle(add_example("ada", CARDS["p1"].data)).json()["image_id"]
-    answer = reading_engine.handle(ask("GET", f"{FACES}/{image_id}/img"))
-    assert (answer.header("content-type"), bytes(answer.body)) == (
-        "application/octet-stream",
-        CARDS["p1"].data,
-    )
-    assert reading_engine.handle(ask("GET", f"{FACES}/{UNKNOWN}/img")).body == b""
 
 
 def test_page_of_any_origin_may_call_a_service(engine):

@@ -326,7 +326,7 @@ def test_answer_has_only_the_fields_that_are_asked_for(engine, people, name):
 @pytest.mark.parametrize("action", ["generate-one-time-link", "resume"])
 def test_finished_inquiry_gets_no_link(engine, action):
     ask(engine, starting())
-    act(engine, "/approve")
+    control_of(engine).sessions.decide(nth(engine, 1), "approved")
     refused = act(engine, f"/{action}")
     assert (refused.status, error_of(refused)) == (409, ("Conflict", "Inquiry is approved"))
 
@@ -487,36 +487,6 @@ def test_web_sdk_opens_an_inquiry_of_another_account(engine):
     assert page != "unknown"
 
 
-# Staff
-
-
-@pytest.mark.parametrize(
-    ("action", "status", "time_name"),
-    [
-        ("approve", "approved", "decisioned-at"),
-        ("decline", "declined", "decisioned-at"),
-        ("mark-for-review", "needs_review", "marked-for-review-at"),
-        ("expire", "expired", "expired-at"),
-    ],
-)
-def test_staff_set_a_status(engine, action, status, time_name):
-    ask(engine, starting())
-    answer = act(engine, f"/{action}")
-    assert attributes_of(answer)["status"] == status
-    assert attributes_of(answer)[time_name]
-
-
-def test_decision_may_be_changed_but_not_reviewed(engine):
-    ask(engine, starting())
-    act(engine, "/approve")
-    refused = act(engine, "/mark-for-review")
-    assert (refused.status, error_of(refused)[1]) == (409, "Inquiry is approved")
-    assert act(engine, "/expire").status == 409
-    assert attributes_of(act(engine, "/decline"))["status"] == "declined"
-    assert act(engine, "/print").status == 404
-    assert ask(engine, about(1, method="PUT")).status == 404
-
-
 # Redaction
 
 
@@ -632,7 +602,7 @@ def test_retry_tells_the_attempts_made_and_left(engine, control):
 def test_receiver_gets_only_the_events_that_it_asked_for(engine):
     listen(engine, events=["inquiry.approved"])
     ask(engine, starting())
-    act(engine, "/approve")
+    control_of(engine).sessions.decide(nth(engine, 1), "approved")
     assert deliver(engine) == ["inquiry.approved"]
 
 

@@ -1,4 +1,4 @@
-"""Hosted sessions: start, and sandbox scenarios.
+"""Hosted sessions: start.
 
 Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 """
@@ -6,7 +6,6 @@ Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import base64
-import hmac
 import re
 from collections.abc import Callable
 from functools import partial
@@ -21,11 +20,9 @@ from facematch_mock_server.claims import CitedClaims
 from facematch_mock_server.vendors.base import Route
 from facematch_mock_server.vendors.didit import fields, webhooks
 from facematch_mock_server.vendors.didit.access import (
-    CHECKS,
     DiditCall,
     check_rate,
     make_route,
-    world_of,
 )
 from facematch_mock_server.vendors.didit.fields import Field, Invalid
 from facematch_mock_server.vendors.didit.records import APPROVED, Workflow
@@ -46,8 +43,6 @@ _LANGUAGES = """
     en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt lv mk
     mn ms nl no pl pt-BR pt ro ru sk sl so sq sr sv th tr uk uz vi zh-CN zh-TW zh
 """
-
-_CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 
 
 # POST /v3/session/. The order of the checks is our choice: fields, workflow, user, an unfinished
@@ -260,36 +255,6 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
     return call.answer("start.answer", body)
 
 
-# Sandbox scenarios, selected by a start request or a later request with the session's token
-
-
-def _arm(call: DiditCall) -> Response:
-    """Choose the sandbox's scenario of a session, by the token of its page.
-
-    Refuse a live or unknown session and a wrong token alike, and a session that has begun.
-    """
-    # The page needs no key: the session determines the account.
-    world = world_of(call.world, call.path_value)
-    session = None if world is None else world.sessions.find(call.path_value)
-    token = call.request.header("session-token", "").encode()
-    if world is None or session is None or session.hosted is None or session.hosted.is_live:
-        call.refuse("arm.unknown")
-    if not hmac.compare_digest(session.hosted.token.encode(), token):
-        call.refuse("arm.unknown")
-    scenario = Field("scenario", _read_scenario, required=True)
-    slug = fields.read_json_fields(call, call.body, (scenario,))["scenario"]
-
-    def arm(session: Session) -> Session:
-        if session.status != NOT_STARTED:
-            return session
-        return base.with_hosted(session, scenario=slug)
-
-    armed = world.sessions.change(session.id, arm)
-    if armed is None or armed.status != NOT_STARTED:
-        call.refuse("arm.started")
-    return call.answer("arm.answer", session_id=session.id, scenario=slug, status=armed.status)
-
-
 _SHOWN_FIELDS = ("workflow_id", "vendor_data", "callback_method", "language", "sandbox_scenario")
 
 
@@ -307,17 +272,4 @@ def _make_start_route(path: str, handler: Callable[[DiditCall], Response]) -> Ro
 ROUTES = (
     _make_start_route("/v3/session/", _start),
     _make_start_route("/v2/session/", _start_by_v2),
-    make_route(
-        "/v3/session/{uuid}/sandbox/arm/",
-        {"POST": _arm},
-        # The page has no key, but the token of its session.
-        credentials=("session-token",),
-        checks=CHECKS,
-        error_claims={},
-        shown_fields=("scenario",),
-    ),
-    make_route(
-        "/v1/sandbox/scenarios/",
-        {"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
-    ),
 )

@@ -1,4 +1,4 @@
-"""How staff decide an inquiry, and its redaction.
+"""The redaction of an inquiry.
 
 Source of the names: Persona's OpenAPI, version 2025-12-08.
 """
@@ -12,10 +12,7 @@ from facematch_mock_server.vendors.persona import webhooks, wire
 from facematch_mock_server.vendors.persona.access import PersonaCall
 from facematch_mock_server.vendors.persona.sessions import store_and_announce_status
 from facematch_mock_server.vendors.persona.wire import (
-    APPROVED,
-    DECLINED,
     EXPIRED,
-    NEEDS_REVIEW,
     OPEN,
     inquiry_of,
     with_inquiry,
@@ -23,32 +20,6 @@ from facematch_mock_server.vendors.persona.wire import (
 from facematch_mock_server.world.hosted import with_hosted
 from facematch_mock_server.world.sessions import Session
 from facematch_mock_server.world.webhooks import announce
-
-_DECIDED = frozenset({APPROVED, DECLINED})
-#: The status that each action sets.
-ACTIONS = {
-    "approve": APPROVED,
-    "decline": DECLINED,
-    "mark-for-review": NEEDS_REVIEW,
-    "expire": EXPIRED,
-}
-
-
-def decide(call: PersonaCall) -> Response:
-    """Decide an inquiry as staff do, or let it expire."""
-    session = call.find_session_and_expire_if_due()
-    status = ACTIONS[call.request.path.rpartition("/")[2]]
-    if status == EXPIRED and session.status not in OPEN:
-        call.refuse("inquiry.not_open", status=session.status)
-    if status == NEEDS_REVIEW and session.status in _DECIDED:
-        call.refuse("inquiry.not_for_review", status=session.status)
-    # Staff may approve, decline or mark for review, and may change a decision. (Persona, OpenAPI
-    # version 2025-12-08 (GitHub persona-id/persona-openapi a1526b5, 2026-08-21))
-    session = store_and_announce_status(
-        call.world, session, status, reviewer={"type": "user", "id": "user_mock"}
-    )
-    body = wire.show_inquiry_document(session, with_verifications=False)
-    return call.answer("inquiry.shown", body)
 
 
 def redact(call: PersonaCall) -> Response:

@@ -23,7 +23,7 @@ from kit.mock_world import (
     request_to,
 )
 from vendors import didit
-from vendors.didit import WORKFLOW, arming, on, start
+from vendors.didit import WORKFLOW, on, start
 
 from facematch_core.base.addresses import HINT_HEADER
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
@@ -120,8 +120,6 @@ def test_responses_match_didits_openapi_description(engine, people, begin):
             check_described("start", session)
             way(session["session_id"])
             check_described("decision", decide(engine, session))
-    armed = begin(SANDBOX)
-    check_described("arm", arming(armed["session_number"])(engine).json())
 
 
 def test_start_returns_the_sent_fields_and_the_page_url(engine, people, begin):
@@ -459,32 +457,13 @@ def test_start_sends_a_webhook_if_the_switch_says_so():
     ],
 )
 def test_sandbox_scenario_decides_the_session(engine, begin, scenario, session, scores):
-    for fields, armed in (({"sandbox_scenario": scenario}, None), ({}, scenario)):
-        begun = begin(SANDBOX, **fields)
-        if armed:
-            assert arming(begun["session_number"], armed)(engine).status == 200
-        control_of(engine).sessions.finish(begun["session_id"], "p2")
-        body = decide(engine, begun, key=SANDBOX)
-        assert body["status"] == session
-        checks = body["face_matches"] + body["liveness_checks"]
-        assert [check["score"] for check in checks] == scores
-        assert body["environment"] == "sandbox"
-    slugs = engine.handle(request_to("/v1/sandbox/scenarios/", method="GET")).json()
-    assert {"slug": scenario} in slugs["scenarios"]
-
-
-def test_scenario_needs_its_sessions_token_and_a_session_not_yet_begun(engine, begin):
-    free, paid = begin(SANDBOX), begin()
-    assert arming(1, "x")(engine).json() == {"scenario": ["Unknown sandbox scenario: 'x'."]}
-    without = arming(1, None)(engine)
-    assert (without.status, without.json()) == (400, {"scenario": ["This field is required."]})
-    other = arming(1, token=paid["session_token"])(engine)
-    assert (other.status, other.json()) == (404, {"detail": "Not found."})
-    assert arming(2)(engine).status == 404
-    mock_sessions.acting(1, "begin")(engine)
-    started = arming(1)(engine)
-    assert (started.status, len(started.json())) == (400, 1)
-    assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
+    begun = begin(SANDBOX, sandbox_scenario=scenario)
+    control_of(engine).sessions.finish(begun["session_id"], "p2")
+    body = decide(engine, begun, key=SANDBOX)
+    assert body["status"] == session
+    checks = body["face_matches"] + body["liveness_checks"]
+    assert [check["score"] for check in checks] == scores
+    assert body["environment"] == "sandbox"
 
 
 def test_session_is_visible_only_in_its_environment_and_can_be_deleted(engine, people, begin):
