@@ -150,6 +150,9 @@ def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
     return tuple(attrs.evolve(claim, vendor=vendor) for claim in rows)
 
 
+#: The switch of vendors whose requests name the person: which name a card's document has.
+DOCUMENT_NAME: Mapping[str, tuple[Any, ...]] = {"document_name": ("of_card", "as_requested")}
+
 # Our choices that several vendors' mocks share: rows of their tables.
 # fmt: off
 START_CREDIT = row("credit.start", Decimal(100), OURS, "The credit starts at USD 100.")
@@ -357,6 +360,7 @@ MOCK_CLAIMS = table(
     fact("link.named", OURS, "A picture that a client names by a link, or by a bucket and a key, is the one that a test has put there: at the link, at the link without its query, or at the longest name ending with a slash that the link begins with."),
     fact("link.fetched", OURS, "A link without a named picture is fetched from this machine only, and only if the mock is on the loopback; a redirect, an answer other than 200 and one after 5 seconds count as unreadable. Nothing is fetched from elsewhere."),
     fact("link.card", OURS, "A link to another machine, or a key of any bucket, that ends with the file name of an included test card, such as p1.png, is that card; any other one without a named picture is unreadable."),
+    fact("document.name", OURS, "The document of a test card has a name of its own, or with document_name=as_requested the one in the request; a hint tells two names that differ."),
     fact("value.set", OURS, "A documented value that a test has set stands in the answer; all else, and the charge, is as without it."),
     fact("reply.own", OURS, "A reply that the user wrote, or recorded at the vendor, answers where the mock imitates nothing, or with instead also elsewhere; no key is checked, nothing is charged, and it is no claim about the vendor."),
     row("reply.unfilled", Reply(500, {"mock": "{problem}"}), OURS, "An own reply with a template that the request cannot fill is a 500 that names the template."),

@@ -200,6 +200,10 @@ def scenarios():
         download(UNKNOWN),
         decision(1, signed=False, x_signature="0" * 64),
         at_session(1, "POST", "/media", body={}, signed=False, x_signature="0" * 64),
+        # A document with another name than the request.
+        start(person={"firstName": "Ada", "lastName": "Lovelace"}),
+        mock_sessions.acting(6, "card", card="p1"),
+        decision(6),
     )
     return [
         Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),

@@ -60,7 +60,8 @@ def play(
     Raises:
         ApplicationError: the application has an unknown word for a state, no state that can be
             read or no field of `once`, or it cannot be run.
-        ValueError: a step is unknown, or cannot be played.
+        ValueError: a step is unknown or cannot be played, or the mock has the switch
+            ``document_name=as_requested``.
     """
     vendor = mock.control.world.vendor.name
     meanings = {word: Belief(meaning) for word, meaning in (words or {}).items()}

@@ -8,6 +8,7 @@ from typing import Self
 import attrs
 
 from facematch_mock_server.server import Served
+from facematch_mock_server.world.hosted import takes_requested_name
 
 from .judge import Failure
 from .letters import LetterWriter
@@ -43,8 +44,14 @@ class Player:
         """Prepare the mock for an application.
 
         It gets credit, no limits, and a destination that holds its webhooks. An application without
-        webhooks gets none, and no forgeries are written.
+        webhooks gets none, and no forgeries are written. Raise ValueError if the mock's documents
+        take the requests' names.
         """
+        if takes_requested_name(mock.control.world):
+            raise ValueError(
+                "document_name=as_requested gives another person's document the right name: leave "
+                "it out of a drill"
+            )
         self._control = mock.control
         self._mock = mock
         self._facts = mock.control.world.vendor.drilled

@@ -58,7 +58,7 @@ from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.replies import Filling, OwnReply
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.world.hosted import SessionRules, origin_of
+from facematch_mock_server.world.hosted import SessionRules, compare_names, origin_of
 from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.keys import Key, KeyKind
 from facematch_mock_server.world.links import fetch_picture, find_card
@@ -299,6 +299,17 @@ class Call:
         if names:
             self.claims.cite("answer.unfilled")
             self.hint = f"this mock never fills {', '.join(names)}: answer with an own reply"
+
+    def hint_at_name(self, values: Mapping[str, str], requested_name: Mapping[str, str]) -> None:
+        """Hint at the name on a test card's document if the request gave the person another one.
+
+        The two arguments are those of `compare_names`.
+        """
+        sentence = compare_names(values, requested_name)
+        if sentence is not None:
+            self.claims.cite("document.name")
+            # A header is ASCII.
+            self.hint = ascii(sentence)[1:-1]
 
     @property
     def origin(self) -> str:

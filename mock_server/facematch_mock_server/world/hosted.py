@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from facematch_core.backend.kinds import suggest_name
+from facematch_mock_server.base.masking import shorten
 from facematch_mock_server.base.messages import PERSON, Request, Upload
 from facematch_mock_server.base.state import (
     Selection,
@@ -28,6 +29,7 @@ from facematch_mock_server.base.state import (
     require,
     select,
 )
+from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 from facematch_mock_server.recognition.ready import READY
 
@@ -135,17 +137,78 @@ def with_hosted(session: Session, **changes: Any) -> Session:
 
 
 def with_card_fields(world: World, session: Session, check: PersonCheck) -> Session:
-    """Return the session with the values of the document of this check, if it is a test card."""
+    """Return the session with the values of the document of this check, if it is a test card.
+
+    It has none of them if a test has set the values.
+    """
     fields = {}
-    if hosted_of(session).kind == "kyc" and check.has_reference_face:
-        fields = read_document(world, check.reference)
+    facts = hosted_of(session)
+    if facts.kind == "kyc" and facts.document_fields is None and check.has_reference_face:
+        fields = read_document(world, check.reference, facts.requested_name)
     return with_hosted(session, card_fields=fields)
 
 
-def read_document(world: World, digest: str | None) -> dict[str, str]:
-    """Return the values on a document with this SHA-256; none if it is no test card."""
+def read_document(
+    world: World, digest: str | None, requested_name: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the values on a document with this SHA-256; none if it is no test card.
+
+    The name is the card's, or with the switch `document_name` that of the request.
+    """
     card = None if digest is None else world.recognizer.card_of(digest)
-    return {} if card is None else make_identity(card.person)
+    return {} if card is None else _read_card(world, card, requested_name)
+
+
+def _read_card(world: World, card: Card, requested_name: Mapping[str, str]) -> dict[str, str]:
+    values = make_identity(card.person)
+    if takes_requested_name(world):
+        values |= requested_name
+        values["full_name"] = f"{values['first_name']} {values['last_name']}"
+    return values
+
+
+def takes_requested_name(world: World) -> bool:
+    """Return whether a switch gives each document the name that its request asks for."""
+    return world.claims.switch_values.get("document_name") == "as_requested"
+
+
+def read_name(sent: object, first: str, last: str) -> dict[str, str]:
+    """Return the name that a request gives the person, by the mock's names of its two parts.
+
+    `first` and `last` are the vendor's names of the parts. A part that is no text is left out.
+    """
+    if not isinstance(sent, Mapping):
+        return {}
+    parts = {"first_name": sent.get(first), "last_name": sent.get(last)}
+    return {name: part for name, part in parts.items() if isinstance(part, str) and part}
+
+
+def compare_names(values: Mapping[str, str], requested_name: Mapping[str, str]) -> str | None:
+    """Return a sentence if a document and a request name two persons; else None.
+
+    Only the parts that both have are compared, without their capitals.
+    """
+    names = [name for name in requested_name if name in values]
+    said = " ".join(values[name] for name in names)
+    requested = " ".join(requested_name[name] for name in names)
+    if said.lower() == requested.lower():
+        return None
+    return (
+        f"The document says {shorten(said, 60)}, the request {shorten(requested, 60)}: "
+        "sessions/document sets it"
+    )
+
+
+def find_other_name(world: World, session: Session) -> str | None:
+    """Return the sentence of `compare_names` for a session's document, if it is a test card's.
+
+    Until one is shown, it is that of p1. None for values that a test has set.
+    """
+    facts = hosted_of(session)
+    if facts.kind != "kyc" or facts.document_fields is not None:
+        return None
+    first_card = _read_card(world, READY["p1"].card, facts.requested_name)
+    return compare_names(facts.card_fields or first_card, facts.requested_name)
 
 
 def document_fields(session: Session) -> Mapping[str, str]:
@@ -773,7 +836,7 @@ class DocumentSessions(HostedSessions[R]):
         def change(session: Session) -> Session:
             if hosted_of(session).kind != "kyc":
                 raise ValueError("a biometric session has no document step")
-            return with_hosted(session, document_fields=fields)
+            return with_hosted(session, document_fields=fields, card_fields={})
 
         require(self._control.world.sessions.change(session_id, change), "session")
 

@@ -50,6 +50,8 @@ class Hosted:
         reference: The SHA-256 of the picture to compare with, or None.
         details: What was sent at the start and answers show as it was sent, by its names. Not in
             `repr`.
+        requested_name: The person's name in the request, as `hosted.read_name` returns it. Not in
+            `repr`.
         document_fields: The values that a test has set for the person's document, by the mock's
             names; None for those of the card. Not in `repr`.
         card_fields: The values of the last card that the person showed as the document. Not in
@@ -68,6 +70,7 @@ class Hosted:
     scenario: str | None = None
     reference: str | None = None
     details: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    requested_name: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     document_fields: Mapping[str, str] | None = attrs.field(default=None, repr=False)
     card_fields: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 

@@ -204,6 +204,7 @@ class PersonPage:
             kind = f"{facts.kind}, decided by {facts.scenario}"
         callback = _ADDRESS.fullmatch(facts.callback or "")
         choices = [_choose(field) for field in fields.values()]
+        message = message or hosted.find_other_name(world, session) or ""
         content = _fill(
             "form.html",
             kind=kind,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_mock_server.claims import (
+    DOCUMENT_NAME,
     OURS,
     Reply,
     documented,
@@ -50,6 +51,7 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "empty_blocks": ("null", "list"),
     "quality_warnings": (False, True),
     "creation_webhook": (False, True),
+    **DOCUMENT_NAME,
 }
 
 #: Numeric settings by name: the key of the claim that the setting changes, and its number type.

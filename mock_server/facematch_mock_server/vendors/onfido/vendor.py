@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.claims import DOCUMENT_NAME
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.base import Call
 from facematch_mock_server.vendors.not_imitated import NotImitated
@@ -168,6 +169,7 @@ VENDOR = base.Vendor(
     name="onfido",
     title="Onfido",
     claims=CLAIMS,
+    switches=DOCUMENT_NAME,
     settings={"token_life_s": ("login.life_s", "seconds")},
     rate_limits={"live": "rate.limit", "sandbox": "rate.sandbox.limit"},
     operations=("check", "session_start", "session_read"),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_mock_server.claims import (
+    DOCUMENT_NAME,
     LIVE_FROM,
     OURS,
     Claim,
@@ -110,4 +111,5 @@ SWITCHES = {
     "liveness": ("required", "not_required"),
     "one_time_link": ("on_request", "always"),
     "workflow": ("decides", "none"),
+    **DOCUMENT_NAME,
 }

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.claims import DOCUMENT_NAME
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.not_imitated import NotImitated
 from facematch_mock_server.world.accounts import World
@@ -164,6 +165,7 @@ VENDOR = base.Vendor(
     switches={
         "digest": ("sha256", "sha512", "sha1"),
         "review_comments": ("made-up", "none"),
+        **DOCUMENT_NAME,
     },
     rate_limits={
         "get": "rate.get.limit",

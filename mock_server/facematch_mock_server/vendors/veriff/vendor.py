@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from facematch_mock_server.claims import DOCUMENT_NAME
 from facematch_mock_server.vendors import base
 from facematch_mock_server.vendors.kit import (
     LIVE_KEY,
@@ -165,7 +166,7 @@ VENDOR = base.Vendor(
     name="veriff",
     title="Veriff",
     claims=CLAIMS,
-    switches={"plan": ("plus", "essential")},
+    switches={"plan": ("plus", "essential"), **DOCUMENT_NAME},
     rate_limits={"delete_per_hour": "delete.per_hour", "delete_per_day": "delete.per_day"},
     operations=("session_start", "session_read"),
     hosts=frozenset({"*.veriff.com", "*.veriff.me"}),

@@ -33,6 +33,9 @@ _BLOCKS_OF_V2: Mapping[str, str] = {
 def _body_of(call: DiditCall) -> dict[str, Any]:
     """Return the decision of the session in the call's path."""
     now = call.now.timestamp()
+    hosted = call.session.hosted
+    if hosted is not None:
+        call.hint_at_name(hosted.card_fields, hosted.requested_name)
     return decision_body(call.claims, call.world, call.session, call.origin, now=now)
 
 

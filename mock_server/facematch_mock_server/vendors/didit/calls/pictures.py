@@ -187,7 +187,7 @@ def _read_document(call: DiditCall) -> None:
     # made-up ones of the card's person, else ones of the picture's bytes.
     identity = call.world.document_fields
     if identity is None:
-        identity = read_document(call.world, front.digest) or make_identity(front.digest)
+        identity = read_document(call.world, front.digest, {}) or make_identity(front.digest)
     document = name_as_didit(identity)
     today = call.now.date()
     add_age(document, today)

@@ -142,6 +142,7 @@ def _start(call: DiditCall) -> Response:
         callback=callback,
         language=values.get("language"),
         details={name: values[name] for name in DETAILS if name in values},
+        requested_name=base.read_name(values.get("expected_details"), "first_name", "last_name"),
         is_live=call.is_live,
         scenario=values.get("sandbox_scenario"),
     )

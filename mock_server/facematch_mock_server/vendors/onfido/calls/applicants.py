@@ -85,6 +85,10 @@ def find_active_applicant(call: Call, applicant_id: object) -> Applicant | None:
     return None if applicant is None or applicant.is_deleted else applicant
 
 
+def name_of(applicant: Applicant) -> dict[str, str]:
+    return hosted.read_name(applicant.fields, "first_name", "last_name")
+
+
 def _is_own(call: Call, applicant: Applicant) -> bool:
     return applicant.is_sandbox is not call.is_live
 

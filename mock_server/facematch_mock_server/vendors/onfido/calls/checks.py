@@ -35,7 +35,7 @@ from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.sessions import Session
 
 from . import uploads
-from .applicants import find_active_applicant, read_applicant
+from .applicants import find_active_applicant, name_of, read_applicant
 
 COMPLETE = "complete"
 
@@ -89,9 +89,9 @@ def create(call: Call) -> Response:
     if document is None:
         results = {}
     elif photo is not None and compares_faces:
-        results = _judge_faces(call, document, photo)
+        results = _judge_faces(call, applicant, document, photo)
     else:
-        results = _judge_document(call, document)
+        results = _judge_document(call, applicant, document)
     check = _store(call, applicant, body, _write_reports(call, body, names, results))
     shown = _show(call, check)
     if body.get("asynchronous") is not False:
@@ -159,7 +159,9 @@ def _find_picture(call: Call, candidates: Sequence[Uploaded]) -> _Picture | None
     return None
 
 
-def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, Any]:
+def _judge_faces(
+    call: Call, applicant: Applicant, document: _Picture, photo: _Picture
+) -> dict[str, Any]:
     """Return the results of a document and a live photo, by the kind of report.
 
     The document's depends only on whether it shows a face, the photo's on match and liveness.
@@ -172,7 +174,7 @@ def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, A
     face = face_report(call.claims, match, liveness, document.uploaded.id)
     return {
         "document": {
-            **_report_document(call, document, has_face=bool(match.reference.faces)),
+            **_report_document(call, applicant, document, has_face=bool(match.reference.faces)),
             "documents": documents,
         },
         "face": {
@@ -184,20 +186,29 @@ def _judge_faces(call: Call, document: _Picture, photo: _Picture) -> dict[str, A
     }
 
 
-def _judge_document(call: Call, document: _Picture) -> dict[str, Any]:
+def _judge_document(call: Call, applicant: Applicant, document: _Picture) -> dict[str, Any]:
     """Return the result of a document, by the kind of report."""
     faces = call.detect_faces(document.file).faces
-    report = _report_document(call, document, has_face=bool(faces))
+    report = _report_document(call, applicant, document, has_face=bool(faces))
     return {"document": {**report, "documents": [{"id": document.uploaded.id}]}}
 
 
-def _report_document(call: Call, document: _Picture, *, has_face: bool) -> dict[str, Any]:
-    """Return a Document report, with what is written on a test card that shows a face."""
+def _report_document(
+    call: Call, applicant: Applicant, document: _Picture, *, has_face: bool
+) -> dict[str, Any]:
+    """Return a Document report, with what is written on a test card that shows a face.
+
+    A hint tells its name, if the applicant has another one.
+    """
     # OURS: The properties of the Document report are the values that a test sets for the run, else
     # the made-up ones of the card's person; another picture has none. They are not judged: the
     # report of an expired document is clear. A full_name that a test sets is split at its last
     # blank.
-    fields = hosted.read_document(call.world, document.file.digest) if has_face else {}
+    fields = {}
+    if has_face:
+        requested_name = name_of(applicant)
+        fields = hosted.read_document(call.world, document.file.digest, requested_name)
+        call.hint_at_name(fields, requested_name)
     return {**document_report(has_face=has_face), "properties": document_properties(fields)}
 
 

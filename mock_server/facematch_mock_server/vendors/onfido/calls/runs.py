@@ -17,7 +17,7 @@ from facematch_mock_server.vendors.onfido.wire import AWAITING_INPUT, ORIGIN, sh
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.sessions import Session
 
-from .applicants import find_active_applicant, read_applicant
+from .applicants import find_active_applicant, name_of, read_applicant
 
 _LANGUAGES = ("en_US", "de_DE", "es_ES", "fr_FR", "it_IT", "pt_PT", "nl_NL")
 #: Seconds until the link of a run without `expires_at` expires: never, in practice.
@@ -82,6 +82,7 @@ def start(call: Call) -> Response:
             "metadata": {**body, ORIGIN: call.origin},
         },
         kind="kyc",
+        requested_name=name_of(applicant),
         workflow=body["workflow_id"].lower(),
         version=1,
         callback=link.get("completed_redirect_url"),
@@ -108,6 +109,8 @@ def read(call: Call) -> Response:
     if session is None or not _is_visible(call, session):
         call.refuse("path")
     session = hosted.expire_if_due(call.world, session)
+    facts = hosted.hosted_of(session)
+    call.hint_at_name(facts.card_fields, facts.requested_name)
     return call.answer("run.shown", show_run(call.claims, call.world, session, call.origin))
 
 

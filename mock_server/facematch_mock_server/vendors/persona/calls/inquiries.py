@@ -120,6 +120,7 @@ def create(call: PersonaCall) -> Response:
         {"status": CREATED, "result": {"inquiry": inquiry}},
         session_id=new_id("inq", call.world.ids.uuid()),
         kind="kyc",
+        requested_name=hosted.read_name(inquiry.fields, "name-first", "name-last"),
         workflow=inquiry.template_id,
         callback=call.read_value(attributes, "redirect-uri", str, "a string"),
         is_live=call.is_live,
@@ -222,6 +223,8 @@ def read(call: PersonaCall) -> Response:
     """Return an inquiry, with its verifications if the query asks for them."""
     session = call.find_session_and_expire_if_due()
     wire.cite_verifications(call.claims, session)
+    facts = hosted.hosted_of(session)
+    call.hint_at_name(facts.card_fields, facts.requested_name)
     # OURS: An inquiry that the person leaves stays pending until it expires.
     # An inquiry is pending as soon as the person has begun. (docs.withpersona.com,
     # inquiries-lifecycle, resuming-inquiries)

@@ -106,6 +106,7 @@ def add_applicant(
         details=sent,
         session_id=_new_id(ids.uuid()),
         kind="kyc",
+        requested_name=hosted.read_name(sent.get("fixedInfo"), *_NAMES),
         workflow=level_name,
         is_live=call.is_live,
     )
@@ -237,7 +238,9 @@ def _without_none(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def read(call: SumsubCall) -> Response:
-    return call.answer("applicant.read", show(call, find(call)))
+    session = find(call)
+    call.hint_at_name(hosted_of(session).card_fields, hosted_of(session).requested_name)
+    return call.answer("applicant.read", show(call, session))
 
 
 def read_without_one(call: SumsubCall) -> Response:

@@ -52,6 +52,7 @@ def start(call: VeriffCall) -> Response:
         call.claims["session.lifetime_s"],
         fields,
         kind="kyc",
+        requested_name=hosted.read_name(sent.get("person"), "firstName", "lastName"),
         callback=sent.get("callback"),
         language=sent.get("lang"),
         is_live=call.is_live,
@@ -62,7 +63,8 @@ def start(call: VeriffCall) -> Response:
         # (table))
         call.hint = "Veriff refuses features that are not supported by 1301; this mock takes any"
     # OURS: sessionToken is the token in the url; Veriff's is a JSON Web Token. `lang` is the
-    # language of the page (Veriff's demo); `person` and `document` are accepted and ignored.
+    # language of the page (Veriff's demo); of `person` only the name is read, and `document` is
+    # accepted and ignored.
     # OURS: In a frame, a person whom Veriff asks to resubmit tries again at once; an expired
     # session sends nothing, and the page does not go to the callback.
     # In a frame, the page sends VERIFF_HANDSHAKE and VERIFF_STARTED when it is opened,
@@ -134,6 +136,7 @@ def read_decision(call: VeriffCall) -> Response:
     """Respond with the decision, or with null."""
     session = call.session
     if session.status in DECISION_CODES:
+        call.hint_at_name(hosted_of(session).card_fields, hosted_of(session).requested_name)
         return call.answer("decision.answer", decision_body(call.claims, session))
     # OURS: While the person tries again after a request to resubmit, verification is null.
     # A session of a test integration stays submitted until a decision is forced (here: by
