@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import tomllib
 
 import attrs
 import pytest
@@ -18,7 +19,11 @@ from facematch_core.testing import BackendContract
 from facematch_core.testing.contract.money import EXPECTED_ERRORS
 from facematch_core.testing.simulator import FAILURES, STALLS, Situation
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
-from facematch_mock_server.compared import latest_comparison, read_comparisons
+from facematch_mock_server.compared import (
+    FILE_IN_CHECKOUT,
+    latest_comparison,
+    read_comparisons,
+)
 from facematch_mock_server.vendors import kit, vendor_named, vendor_names
 
 
@@ -218,13 +223,14 @@ CLIENTS = [
 WEB_TESTS = "system/test_web_sdks.py"
 WEB_SDKS = [
     ("didit", "@didit-protocol/sdk-web", WEB_TESTS),
-    ("onfido", "onfido-sdk-ui", WEB_TESTS),
     ("persona", "persona", WEB_TESTS),
     ("persona", "persona-react", WEB_TESTS),
     ("sumsub", "@sumsub/websdk", WEB_TESTS),
     ("sumsub", "@sumsub/websdk-react", WEB_TESTS),
     ("veriff", "@veriff/incontext-sdk", WEB_TESTS),
 ]
+#: Packages that only load a script, which behind a door is the mock's own: none of the vendor's.
+LOADERS = [("onfido", "onfido-sdk-ui", WEB_TESTS)]
 
 
 def versions_of(package, file):
@@ -243,6 +249,10 @@ def table_of_clients():
             own = [row for row in packages if row[0] == vendor]
             texts = [f"`{name}` {', '.join(versions_of(name, file))}" for _, name, file in own]
             shown.append("; ".join(texts) or "none was run")
+        for owner, name, file in LOADERS:
+            if owner == vendor:
+                version = ", ".join(versions_of(name, file))
+                shown[-1] += f"; `{name}` {version} loads the mock's script"
         rows.append(cells(f"[`{vendor}`](../vendors/{vendor}.md)", *shown))
     return "\n".join(rows)
 
@@ -251,7 +261,7 @@ def test_the_table_of_clients_is_generated():
     check_part("reference/mock.md", "clients", table_of_clients())
 
 
-@pytest.mark.parametrize(("vendor", "package", "file"), [*CLIENTS, *WEB_SDKS])
+@pytest.mark.parametrize(("vendor", "package", "file"), [*CLIENTS, *WEB_SDKS, *LOADERS])
 def test_each_client_of_the_table_has_tests_and_a_version(vendor, package, file):
     assert vendor in vendor_names()
     assert "def test_" in (TESTS / file).read_text()
@@ -263,6 +273,21 @@ def test_what_was_run_is_counted_beside_what_was_not(page):
     text = " ".join((DOCS.parent / page).read_text().split())
     vendors = {vendor for vendor, *_ in (*CLIENTS, *WEB_SDKS)}
     assert f"{len(CLIENTS)} clients and {len(WEB_SDKS)} web SDKs of {len(vendors)} vendors" in text
+    rows = tomllib.loads(FILE_IN_CHECKOUT.read_text("utf-8"))["recorded"]
+    counts = {}
+    for row in rows:
+        lacked = row["not_imitated"]
+        batch = counts.setdefault(row["batch"], [0, 0, 0, 0])
+        each = (row["answers"] - lacked, lacked, row["first"], row["now"])
+        counts[row["batch"]] = [sum(pair) for pair in zip(batch, each, strict=True)]
+    (first, lacked, alike, now), (later, no_more, alike_later, _) = counts[1], counts[2]
+    of_vendors = len({row["vendor"] for row in rows})
+    assert f"{first + later} [answers that others published]" in text
+    assert f"of {of_vendors} vendors, on {max(row['judged'] for row in rows)}" in text
+    assert f"of the first {first}, {alike} were alike" in text
+    assert f"now {now}" in text
+    assert f"of {later} that came later, {alike_later}" in text
+    assert f"{lacked + no_more} answers to calls that the mocks lack" in text
     last = latest_comparison("deepface")
     assert len(read_comparisons()) == 1
     assert f"{last.software.removesuffix(' (PyPI)')}" in text
