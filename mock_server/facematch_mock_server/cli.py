@@ -79,6 +79,15 @@ class TitledOptions(click.Command):
 
 
 # fmt: off
+#: The options of a door for other containers, which `facematch drill` has, too.
+DOOR_PORT = click.option("--door-port", type=click.IntRange(0, 65535), metavar="PORT",
+    show_default="any free port of this machine", help="Port of the door on --host, such as 443 "
+    "for containers that have the vendors' names. If other machines reach it, nothing passes on.")
+CA_FOLDER = click.option("--ca-folder", metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the certificate that these containers trust: ca.pem, and Java's ca.p12.")
+
+
 @click.command("mock", cls=TitledOptions,
     context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
 @click.option("--vendor", metavar="NAME", multiple=True, is_eager=True,
@@ -113,11 +122,8 @@ class TitledOptions(click.Command):
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
-@click.option("--door-port", type=click.IntRange(0, 65535), metavar="PORT",
-    show_default="any free port of this machine", help="Port of the door on --host, such as 443 "
-    "for containers that have the vendors' names. If other machines reach it, nothing passes on.")
-@click.option("--ca-folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
-    help="Folder for the certificate that these containers trust: ca.pem, and Java's ca.p12.")
+@DOOR_PORT
+@CA_FOLDER
 @click.option("--door-host", multiple=True, metavar="HOST[=VENDOR]",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
 @click.option("--allow-host", multiple=True, metavar="HOST",
@@ -186,7 +192,7 @@ def command(**given: Any) -> int:
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     server.app.is_ready = not options.door
-    with _naming_the_port(options.port, "--port"):
+    with naming_the_port(options.port, "--port"):
         server.start()
     with server:
         if options.record is not None:
@@ -280,12 +286,7 @@ class Options:
                 "COMMAND reaches a door at 127.0.0.1 alone: leave out --door-port or --host."
             )
         if self.door:
-            try:
-                import_module("facematch_mock_server.door")
-            except ModuleNotFoundError as missing:
-                raise ConfigurationError(
-                    f"The door needs {missing.name}: {install_command('door')}"
-                ) from None
+            require_door()
 
     def check_record(self) -> None:
         """Refuse options of a recording without it, and those that do not fit together."""
@@ -348,8 +349,18 @@ class Options:
             raise click.UsageError(str(error)) from None
 
 
+def require_door() -> None:
+    """Raise `ConfigurationError` without the packages of the door."""
+    try:
+        import_module("facematch_mock_server.door")
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"The door needs {missing.name}: {install_command('door')}"
+        ) from None
+
+
 @contextlib.contextmanager
-def _naming_the_port(port: int | None, option: str) -> Iterator[None]:
+def naming_the_port(port: int | None, option: str) -> Iterator[None]:
     """Raise `ConfigurationError` with the option in place of an error about the port."""
     try:
         yield
@@ -464,7 +475,7 @@ def _proxy(
     if options.any_key:
         click.echo("note: every key is accepted, and signatures are not checked", err=True)
     with contextlib.ExitStack() as stack:
-        with _naming_the_port(options.door_port, "--door-port"):
+        with naming_the_port(options.door_port, "--door-port"):
             stack.enter_context(door)
         if options.is_elsewhere:
             files = f"{server.control_url}ca.pem, and ca.p12 for Java"

@@ -163,6 +163,27 @@ def listens(url: str) -> bool:
         return False
 
 
+def wait_for_listeners(
+    urls: Sequence[str],
+    check_running: Callable[[], None] = lambda: None,
+    last_words: Callable[[], str] = str,
+) -> None:
+    """Wait until somebody listens at each URL, which are those of an application that starts.
+
+    Meanwhile `check_running` may raise. Raise ApplicationError, with the last words, if it does
+    not listen in time.
+    """
+    gives_up_at = time.monotonic() + START_S
+    while not all(listens(url) for url in urls):
+        check_running()
+        if time.monotonic() > gives_up_at:
+            raise ApplicationError(
+                f"The application does not listen at {urls[0]} within {START_S:.0f} s."
+                f"{last_words()}"
+            )
+        time.sleep(0.05)
+
+
 class Program:
     """The application as a child process, in a group of its own that is killed with it.
 
@@ -206,15 +227,7 @@ class Program:
                 )
         except OSError as error:
             raise ApplicationError(f"Command {name!r} cannot be run: {error.strerror}.") from None
-        gives_up_at = time.monotonic() + START_S
-        while not all(listens(url) for url in self._urls):
-            self.check_running()
-            if time.monotonic() > gives_up_at:
-                raise ApplicationError(
-                    f"The application does not listen at {self._urls[0]} {START_S:.0f} s after its "
-                    f"start.{self._last_words()}"
-                )
-            time.sleep(0.05)
+        wait_for_listeners(self._urls, self.check_running, self._last_words)
         self.check_running()
 
     def exit_code(self) -> int | None:

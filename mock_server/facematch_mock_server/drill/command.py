@@ -12,22 +12,21 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from facematch_core.base.addresses import is_loopback
-from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text, read_toml
 from facematch_core.cli.files import refuse_unwritable
 from facematch_core.cli.text import Exit, say
-from facematch_core.errors import ConfigurationError
+from facematch_mock_server.cli import CA_FOLDER, DOOR_PORT, naming_the_port, require_door
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.outgoing import is_web_url, may_send, split_url
 
-from .application import ANSWER_S, ApplicationError, Program, ask
+from .application import ANSWER_S, ApplicationError, Program, ask, wait_for_listeners
 from .day import make_day, shorten
 from .judge import Belief, Failure, Verdict
 from .options import Options, example
@@ -37,6 +36,9 @@ from .results_cli import Result, Results, print_lines
 from .run import Application
 from .steps import Need
 from .stories import OF_A_RECEIVER, Taken, find_obstacle, join_story, split_story
+
+if TYPE_CHECKING:
+    from facematch_mock_server.door import Door
 
 #: Seconds for which a wrong customer of a day is judged again.
 _PATIENCE_S = 60.0
@@ -76,6 +78,8 @@ _SHOWN_LETTERS = 300
     help="Port of the mock, for an application that has the mock's address in its settings.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
     help="Address of the mock, such as one that a container reaches.")
+@DOOR_PORT
+@CA_FOLDER
 @click.option("--customers", type=click.IntRange(min=1), metavar="N",
     help="Play a day with so many customers after the stories.")
 @click.option("--seed", type=int, default=1, show_default=True, metavar="NUMBER",
@@ -104,7 +108,8 @@ def command(**given: Any) -> int:
     COMMAND starts the application. It runs behind a door, which answers the vendor's own host, so
     it needs no change. It gets the mock's URL and keys in DRILL_URL, DRILL_KEY and DRILL_CLIENT,
     the webhook's secret in DRILL_SECRET, and all of them in the vendor's usual variables. Without
-    COMMAND, it must already run and call the mock at --port.
+    COMMAND, it must already run and call the mock at --port; or it starts within a minute in
+    another container, where the vendor's host is the drill's name, and trusts --ca-folder.
 
     The exit code is 0 if every story that was played ends right, 1 if one does not, 3 if none is
     played or the application cannot be tried, and 4 if the mock saw no call of it: it may
@@ -134,11 +139,10 @@ def command(**given: Any) -> int:
         )
     except ValueError as error:  # no server can have a host of this name
         raise click.UsageError(f"--deliver-to: {error}.") from None
+    server.app.is_ready = options.door_port is None
     with contextlib.ExitStack() as stack:
-        try:
+        with naming_the_port(options.port, "--port"):
             mock = stack.enter_context(server)
-        except OSError as error:
-            raise ConfigurationError(f"Port {options.port}: {error.strerror}.") from None
         _end_by_signals(stack)
         try:
             return _run(mock, options, secret, stories)
@@ -169,6 +173,7 @@ def _check_options(options: Options) -> str | None:
         raise click.UsageError("Name --begin and --state, or at least --webhook.")
     if bool(options.begin) != bool(options.state):
         raise click.UsageError("--begin needs --state, and --state needs --begin.")
+    options.check_door()
     if not options.program and options.webhook and options.secret_file is None:
         raise click.UsageError(
             "Without a COMMAND, the drill needs --secret-file with the secret of the webhook."
@@ -238,6 +243,10 @@ def _run(mock: MockServer, options: Options, secret: str | None, stories: Mappin
         program = None
         if options.program:
             program = _start_program(mock, options, secret, stack)
+        elif options.door_port is not None:
+            door = _open_door(mock, options, stack)
+            say(f"The application must call the vendor's own host, which leads to {door.url}.")
+            wait_for_listeners(options.urls(options.state, options.begin, options.webhook))
         else:
             client = f", client id {mock.client_id}" if mock.client_id else ""
             say(
@@ -260,18 +269,25 @@ def _run(mock: MockServer, options: Options, secret: str | None, stories: Mappin
         return _play(Player(served, application), options, stories)
 
 
+def _open_door(mock: MockServer, options: Options, stack: contextlib.ExitStack) -> Door:
+    """Open the door: for a COMMAND, or at a port for an application in another container."""
+    require_door()
+    from facematch_mock_server.door import Door
+
+    host = "127.0.0.1" if options.door_port is None else options.host
+    port = options.door_port or 0
+    door = Door(mock, any_key=True, host=host, port=port, ca_folder=options.ca_folder)
+    with naming_the_port(port, "--door-port"):
+        return stack.enter_context(door)
+
+
 def _start_program(
     mock: MockServer, options: Options, secret: str, stack: contextlib.ExitStack
 ) -> Program:
     """Start the application behind a door, and return its process."""
-    try:
-        from facematch_mock_server.door import Door
-        from facematch_mock_server.door.variables import variables_for
-    except ModuleNotFoundError as missing:
-        raise ConfigurationError(
-            f"The drill needs {missing.name}: {install_command('door')}"
-        ) from None
-    door = stack.enter_context(Door(mock, any_key=True))
+    door = _open_door(mock, options, stack)
+    from facematch_mock_server.door.variables import variables_for  # as in `_open_door`
+
     vendor = mock.control.world.vendor
     own = vendor.variables
     variables = {
@@ -331,7 +347,10 @@ def _is_mock_called(mock: MockServer, application: Application) -> bool:
         )
         return False
     if answer.status is None:
-        raise ApplicationError(f"The application did not answer --begin within {ANSWER_S:.0f} s.")
+        raise ApplicationError(
+            "The application did not answer --begin: it closed the connection, or needs more than "
+            f"{ANSWER_S:.0f} s."
+        )
     if not answer.is_accepted:
         if program is not None:
             print_lines(program.last_lines())

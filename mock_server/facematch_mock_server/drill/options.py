@@ -41,6 +41,8 @@ class Options:
     deliver_to: str | None
     port: int
     host: str
+    door_port: int | None
+    ca_folder: Path | None
     customers: int | None
     seed: int
     story: str | None
@@ -52,6 +54,13 @@ class Options:
     is_example: bool
     program: Sequence[str]
     stories: Mapping[str, str] = STORIES
+
+    def check_door(self) -> None:
+        """Raise UsageError for options of a door that do not go together."""
+        if self.door_port is None and self.ca_folder is not None:
+            raise click.UsageError("--ca-folder needs --door-port.")
+        if self.door_port is not None and self.program:
+            raise click.UsageError("COMMAND has a door of its own: leave out --door-port.")
 
     def urls(self, *targets: str | None) -> list[str]:
         """Return the URLs of those targets that are none of commands, for some customer."""

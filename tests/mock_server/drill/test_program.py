@@ -102,6 +102,97 @@ def test_cure_of_the_page_is_right_in_each_story(drill, page):
     assert answer.exit_code == 0, answer.output
 
 
+#: The shop as in another container, where the vendor's name leads to the drill's door, and which
+#: starts once the drill is healthy: its certificate is there.
+BY_NAME = """
+import runpy, socket, sys, time
+from pathlib import Path
+
+import requests
+
+certificate, door, *sys.argv = sys.argv[1:]
+while not Path(certificate).exists():
+    time.sleep(0.05)
+look_up = socket.getaddrinfo
+
+
+def look_up_by_name(host, port, *more, **options):
+    place = ("127.0.0.1", int(door)) if host == "api.stripe.com" else (host, port)
+    return look_up(*place, *more, **options)
+
+
+class TrustingSession(requests.Session):
+    def request(self, *words, **options):
+        return super().request(*words, **{**options, "verify": certificate})
+
+
+socket.getaddrinfo = look_up_by_name
+requests.Session = TrustingSession
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(("way", "code"), [("", 0), ("last event wins", 1)])
+def test_application_elsewhere_is_drilled_by_the_vendors_name(port, tmp_path, way, code):
+    door_port = free_port()
+    certificate = tmp_path / "ca" / "ca.pem"
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_of_the_shop")
+    environment = {
+        **os.environ,
+        "DRILL_URL": "https://api.stripe.com",
+        "DRILL_KEY": "sk_of_the_shop",
+        "DRILL_SECRET": "whsec_of_the_shop",
+    }
+    words = [certificate, door_port, *shop_command(port, tmp_path, way)[1:]]
+    command = [sys.executable, "-c", BY_NAME, *map(str, words)]
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, env=environment) as elsewhere:
+        answer = invoke_facematch(
+            *("drill", "--vendor", "stripe", "--webhook", f"{url}/webhook"),
+            *("--begin", f"POST {url}/verify?customer={{customer}}"),
+            *("--state", f"{url}/state?customer={{customer}}"),
+            *("--door-port", str(door_port), "--ca-folder", str(certificate.parent)),
+            *("--secret-file", str(secret), "--play", "begin,fail,pass,hooks-reversed"),
+        )
+        elsewhere.kill()
+    assert answer.exit_code == code, answer.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--ca-folder", "ca"], ["--door-port", "0", "--", "true"]],
+)
+def test_options_of_a_door_that_do_not_go_together_are_refused(options):
+    answer = invoke_facematch(
+        "drill", "--vendor", "stripe", "--webhook", "http://127.0.0.1:9/", *options
+    )
+    assert answer.exit_code == 2
+    assert "--door-port" in answer.output.partition("error: ")[2]
+
+
+def test_drill_with_a_door_says_that_nobody_listens(tmp_path, port, monkeypatch):
+    monkeypatch.setattr(application, "START_S", 0.1)
+    secret = tmp_path / "secret"
+    secret.write_text("s")
+    url = f"http://127.0.0.1:{port}/webhook"
+    words = ("--vendor", "stripe", "--webhook", url, "--secret-file", str(secret))
+    answer = invoke_facematch("drill", *words, "--door-port", "0")
+    assert answer.exit_code == 3
+    assert f"does not listen at {url}" in answer.output
+
+
+def test_application_that_closes_the_connection_is_not_said_to_be_slow(drill, port):
+    code = f"""if True:
+        import socket
+        with socket.create_server(("127.0.0.1", {port})) as server:
+            while True:
+                server.accept()[0].close()"""
+    answer = drill([sys.executable, "-c", code])
+    assert answer.exit_code == 3
+    assert "closed the connection" in answer.output
+
+
 # What is no verdict
 
 

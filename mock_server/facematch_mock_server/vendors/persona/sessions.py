@@ -37,12 +37,6 @@ from .wire import (
 )
 
 
-def store_and_announce_status(world: World, session: Session, status: str) -> Session:
-    """Set an inquiry's status, stamp its time and send the webhooks; return the inquiry."""
-    changed = world.sessions.change(session.id, lambda each: attrs.evolve(each, status=status))
-    return note_status(world, changed or session)
-
-
 def note_status(world: World, session: Session) -> Session:
     """Stamp the time of an inquiry's new status and send the webhooks; return the inquiry."""
     now = world.clock.now()

@@ -10,7 +10,7 @@ import attrs
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.persona import webhooks, wire
 from facematch_mock_server.vendors.persona.access import PersonaCall
-from facematch_mock_server.vendors.persona.sessions import store_and_announce_status
+from facematch_mock_server.vendors.persona.sessions import note_status
 from facematch_mock_server.vendors.persona.wire import (
     EXPIRED,
     OPEN,
@@ -37,7 +37,10 @@ def redact(call: PersonaCall) -> Response:
     if session.status in OPEN:
         # OURS: An open inquiry expires when it is redacted; what happens at Persona is not
         # documented.
-        session = store_and_announce_status(call.world, session, EXPIRED)
+        expired = call.world.sessions.change(
+            session.id, lambda each: attrs.evolve(each, status=EXPIRED)
+        )
+        session = note_status(call.world, expired or session)
 
     def remove_data(session: Session) -> Session:
         times = {**inquiry_of(session).times, "redacted-at": call.now}
