@@ -5,7 +5,7 @@
 #   docker run --rm --publish 127.0.0.1:8080:8080 \
 #     --env FACEMATCH_MOCK_VENDOR="didit deepvue" --env FACEMATCH_MOCK_CONTROL_TOKEN=A-LONG-SECRET facematch-mock
 #
-# Every option is a variable: docs/extend/use-the-mock.md. Without a token, one is generated and printed.
+# Every option is a variable: docs/test/use-the-mock.md. Without a token, one is generated and printed.
 
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

@@ -129,7 +129,7 @@ def command(words: tuple[str, ...]) -> int:
 
     \b
     facematch docs                       list the pages
-    facematch docs apps/test-offline     print a page
+    facematch docs test/test-offline     print a page
     facematch docs retry timeout         search: pages with all of the words, the best first
     facematch docs claims/didit          what the mock claims about a vendor, with the sources
     facematch docs didit.auth.missing    one of these claims

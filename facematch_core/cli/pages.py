@@ -50,7 +50,7 @@ _DOCSTRING = re.compile(r"(?m)^::: (\S+)\n(?: +.*\n)*")
 class Page:
     """A page of the documentation, or a program that a page explains."""
 
-    #: Its path without ``.md``, such as ``apps/test-offline``.
+    #: Its path without ``.md``, such as ``test/test-offline``.
     name: str
     source: str
 

@@ -145,7 +145,7 @@ def test_each_of_forty_questions_names_vendors_of_ours_and_a_rule():
 
 
 def test_each_option_of_didit_is_among_what_is_sent():
-    privacy = (DOCS / "explanation" / "privacy.md").read_text()
+    privacy = (DOCS / "apps" / "privacy.md").read_text()
     (row,) = re.findall(r"(?m)^\| `didit` \|.*", privacy)
     assert [
         field.name for field in attrs.fields(DiditOptions) if f"`{field.name}`" not in row
@@ -386,7 +386,7 @@ def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
         assert not loaded.findall(page.read_text()), page.name
     assert not [page for page in searched(tmp_path) if page.startswith("maintain/")]
     listed = re.findall(r"(?m)^- \[.+\]\((.+)\)$", (tmp_path / "llms.txt").read_text())
-    assert {"index.md", "apps/test-offline.md", "vendors/index.md", "CHANGELOG.md"} <= {*listed}
+    assert {"index.md", "test/test-offline.md", "vendors/index.md", "CHANGELOG.md"} <= {*listed}
     for page in listed:
         text = (tmp_path / page).read_text()
         assert not re.search(r"(?m)^:::", text), page
@@ -407,7 +407,7 @@ def test_the_site_builds_silently_and_loads_no_other_host(tmp_path):
 
 
 def test_each_promise_names_tests_and_modules_that_exist():
-    page = (DOCS / "explanation" / "threat-model.md").read_text(encoding="utf-8")
+    page = (DOCS / "apps" / "threat-model.md").read_text(encoding="utf-8")
     places = re.findall(r"`((?:tests|facematch_core|backends|mock_server)/[^`]+)`", page)
     text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
     promises = text.partition("\n## Tests of each promise\n")[2]

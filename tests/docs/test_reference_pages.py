@@ -304,12 +304,12 @@ TABLES = [
     ("vendors/index.md", "_feature_table", "faces"),
     ("vendors/index.md", "_feature_table", "prices"),
     ("vendors/index.md", "_feature_table", "terms"),
-    ("explanation/privacy.md", "_feature_table", "hosts"),
+    ("apps/privacy.md", "_feature_table", "hosts"),
     ("vendors/reference.md", "_feature_table", "features"),
     ("vendors/reference.md", "_feature_table", "limits"),
     ("vendors/reference.md", "_feature_table", "recorded"),
     ("vendors/reference.md", "_feature_table", "differences"),
-    ("apps/test-offline.md", "_mock_tables", "cards"),
+    ("test/test-offline.md", "_mock_tables", "cards"),
     ("reference/mock.md", "_mock_tables", "faults"),
 ]
 

@@ -44,7 +44,7 @@ CALLS = {
 
 def test_each_file_is_called_and_named_by_the_page():
     assert {file.name for file in REPLIES.iterdir()} == set(CALLS)
-    page = (REPLIES.parents[1] / "extend" / "use-the-mock.md").read_text()
+    page = (REPLIES.parents[1] / "test" / "use-the-mock.md").read_text()
     for name in CALLS:
         assert f"examples/replies/{name}" in page
 

@@ -341,7 +341,7 @@ def test_fixtures_behave_as_documented_in_a_separate_test_suite(tmp_path):
 
 @pytest.mark.slow
 def test_shared_mock_recipe_links_a_failed_test_to_its_calls(tmp_path):
-    page = (Path(__file__).parents[2] / "docs/extend/use-the-mock.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/test/use-the-mock.md").read_text()
     conftest = re.search(r'(?sm)```python title="conftest.py"\n(.*?)^```', page)
     (tmp_path / "conftest.py").write_text(conftest[1])
     (tmp_path / "test_red.py").write_text(

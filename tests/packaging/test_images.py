@@ -140,7 +140,7 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
 
 
 def test_environment_variables_of_the_recipes_are_options():
-    page = (ROOT / "docs/extend/use-the-mock.md").read_text("utf-8")
+    page = (ROOT / "docs/test/use-the-mock.md").read_text("utf-8")
     options = {name[2:].upper().replace("-", "_") for o in command.params for name in o.opts}
     # The token is no option: every user of the machine sees a command's arguments.
     assert set(re.findall(r"FACEMATCH_MOCK_([A-Z_]+)", page)) <= options | {"CONTROL_TOKEN"}

@@ -10,7 +10,7 @@ from system.shop import open_shop
 from facematch_core import Person, open_sessions
 from facematch_mock_server import MockServer
 
-PAGE = Path(__file__).parents[2] / "docs/extend/test-the-camera-step.md"
+PAGE = Path(__file__).parents[2] / "docs/test/test-the-camera-step.md"
 ADA = Person(name="Ada Lovelace", date_of_birth=dt.date(1980, 1, 1))
 PACKAGES = ("@playwright/test@1.65.1", "@sumsub/websdk@2.9.0")
 CONFIGURATION = """

@@ -13,7 +13,7 @@ from kit.commands import invoke_facematch
 from kit.rawserver import free_port
 
 PROGRAMS = Path(__file__).with_name("drill_programs")
-PAGE = Path(__file__).parents[2] / "docs/apps/node.md"
+PAGE = Path(__file__).parents[2] / "docs/test/node.md"
 ENVIRONMENT = "env MISTAKE={mistake} FOLDER={folder}"
 #: The vendor of each shop, and how it is started.
 SHOPS = {

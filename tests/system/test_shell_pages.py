@@ -106,7 +106,7 @@ def shows(shown, printed):
 
 @pytest.mark.parametrize(
     "name",
-    ["apps/node.md", "extend/use-the-mock.md", "extend/open-a-door.md"],
+    ["test/node.md", "test/use-the-mock.md", "test/open-a-door.md"],
 )
 def test_a_page_shows_the_current_shell_output(reader, name):
     # The last parts of these pages need Docker, or the right to make a network namespace.

@@ -1,4 +1,4 @@
-"""The receivers of `docs/apps/receive-webhooks.md`, tried by `facematch drill` alone."""
+"""The receivers of `docs/test/receive-webhooks.md`, tried by `facematch drill` alone."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from kit.commands import invoke_facematch
 from kit.rawserver import free_port
 
-PAGE = Path(__file__).parents[2] / "docs/apps/receive-webhooks.md"
+PAGE = Path(__file__).parents[2] / "docs/test/receive-webhooks.md"
 BLOCK = re.compile(r'```\w+ title="(.*?)"\n(.*?)```', re.DOTALL)
 #: What a framework does: it hands the raw request on.
 SERVERS = {

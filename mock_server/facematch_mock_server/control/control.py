@@ -389,7 +389,7 @@ class Control:
         They apply to this account. A reset removes them, but not those of the server. A test's
         fixture fails the test if no call uses one. A reply answers only where the mock has no
         answer of its own, unless its ``metadata`` has ``"instead": true``; it checks no key and
-        charges nothing. ``docs/extend/use-the-mock.md`` has the format, a part of WireMock's.
+        charges nothing. ``docs/test/use-the-mock.md`` has the format, a part of WireMock's.
 
         Example:
             ``control.add_replies({"request": {"method": "POST", "urlPath": "/v1/extra"},

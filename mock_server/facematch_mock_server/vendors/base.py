@@ -83,7 +83,7 @@ NOT_OUR_KEY = (
 )
 
 #: The page about own replies, which every call that is not imitated names.
-OWN_REPLIES_PAGE = "docs/extend/use-the-mock.md"
+OWN_REPLIES_PAGE = "docs/test/use-the-mock.md"
 #: The most letters of a name, such as that of an object in S3, that a hint shows.
 _LONGEST_SHOWN_NAME = 100
 

@@ -120,7 +120,7 @@ SIGNATURE_REFUSED: Final = frozenset({400, 401, 403})
 _HOW_TO_VERIFY: Final = (
     "If it refused the signature: the signature is of the bytes that came, not of JSON that the "
     "receiver wrote again, and by the secret of its destination "
-    "(see docs/apps/receive-webhooks.md)."
+    "(see docs/test/receive-webhooks.md)."
 )
 #: The metadata of a field that the control API omits.
 _INNER = {"secret": True}

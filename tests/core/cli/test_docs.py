@@ -31,7 +31,7 @@ def test_without_words_each_page_is_listed_with_its_title(run):
     answer = run("docs")
     assert answer.exit_code == 0
     lines = answer.stdout.splitlines()
-    assert "apps/test-offline  Test offline with pytest, by a mock of the vendor" in lines
+    assert "test/test-offline  Test offline with pytest, by a mock of the vendor" in lines
     assert "skill  facematch" in lines
     assert not [line for line in lines if line.startswith(("maintain/", "examples/sessions_app"))]
     in_repository = {
@@ -46,7 +46,7 @@ def test_without_words_each_page_is_listed_with_its_title(run):
 
 @pytest.mark.parametrize(
     "words",
-    ["apps/test-offline", "test-offline", "docs/apps/test-offline.md", "apps/test-offline.md"],
+    ["test/test-offline", "test-offline", "docs/test/test-offline.md", "test/test-offline.md"],
 )
 def test_a_page_is_printed_by_its_name(run, words):
     answer = run("docs", words)
@@ -80,7 +80,7 @@ def test_pages_name_a_commands_help_and_leave_it_to_the_command(run):
 
 def test_replies_that_are_ready_are_printed_as_they_are(run):
     name = "examples/replies/baidu-ocr.json"
-    assert f"(`facematch docs {name}`)" in run("docs", "extend/use-the-mock").stdout
+    assert f"(`facematch docs {name}`)" in run("docs", "test/use-the-mock").stdout
     assert run("docs", name).stdout == (ROOT / "docs" / name).read_text()
 
 
@@ -122,15 +122,15 @@ def test_a_name_of_several_pages_is_searched(run, read):
         ("budgets", "apps/limit-spending"),
         ("price", "vendors/index"),
         ("jumio", "vendors/index"),
-        ("golang", "extend/open-a-door"),
+        ("golang", "test/open-a-door"),
         ("veriff mock", "vendors/veriff"),
         ("onfido mock", "vendors/onfido"),
         ("django", "apps/answer-a-web-form"),
-        ("GDPR", "explanation/privacy"),
-        ("pytest fixture", "apps/test-offline"),
+        ("GDPR", "apps/privacy"),
+        ("pytest fixture", "test/test-offline"),
         ("plugin", "extend/write-a-plug-in"),
         ("plug-in", "extend/write-a-plug-in"),
-        ("exif", "explanation/pictures"),
+        ("exif", "apps/pictures"),
         ("threshold choose", "choose/tutorial"),
         ("rate limit", "apps/survive-outages"),
     ],

@@ -21,7 +21,7 @@ from facematch_mock_server.drill.application import Answer, Program, ask
 
 ROOT = Path(__file__).parents[3]
 SHOP = Path(shop.__file__)
-PAGE = ROOT / "docs/apps/test-offline.md"
+PAGE = ROOT / "docs/test/test-offline.md"
 
 
 @pytest.fixture

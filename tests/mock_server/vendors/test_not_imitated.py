@@ -71,7 +71,7 @@ def test_documented_call_that_a_mock_lacks_says_so_without_a_key(vendor, names):
     title = mock.of(vendor).control.world.vendor.title
     assert hint.startswith(f"{title} has ")
     assert f"; this mock does not imitate it (see docs/vendors/{vendor}.md)" in hint
-    assert "docs/extend/use-the-mock.md" in hint
+    assert "docs/test/use-the-mock.md" in hint
     assert "mock.not_imitated" in response.claims
     assert "X-Facematch-Mock" in dict(response.headers)
     entry = mock.control.journal()[-1]

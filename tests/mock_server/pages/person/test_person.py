@@ -19,7 +19,7 @@ from facematch_mock_server.vendors import vendor_names
 #: The vendors whose web SDK shows the page in a frame.
 WEB_SDKS = [name for name in vendor_names() if web.has_script(name)]
 BACK = "https://shop.example/back?order=7#top"
-DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "test-the-camera-step.md"
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "test" / "test-the-camera-step.md"
 KYC = str(uuid.UUID(int=1))
 BIOMETRIC = str(uuid.UUID(int=2))
 
