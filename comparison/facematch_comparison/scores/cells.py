@@ -37,6 +37,9 @@ NUMBER: Final = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _WITH_UNIT: Final = "([-+0-9.,]*[0-9.,])[ \xa0\u202f]*(%|pts?[.]?|points?|percent|pct)"
 _NO_UNIT: Final = r"[-+]?[0-9.,]*[0-9]([eE][-+]?[0-9]+)?"
 
+#: A number with apostrophes between the thousands: ``7'123.40``.
+_SWISS: Final = "[-+]?[1-9][0-9]{0,2}(['\u2019][0-9]{3})+([.,][0-9]+)?"
+
 #: Advice for a cell without a number in a column of numbers.
 NUMBER_ADVICE: Final = (
     "write a number such as 94.5, or leave it empty; put errors in a column error"
@@ -305,6 +308,8 @@ def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.floa
         units = texts.str.extract(f"^{_WITH_UNIT}$")
         if len(units[1].dropna().unique()) == 1:
             texts = units[0].fillna(texts)
+    is_swiss = texts.str.fullmatch(_SWISS)
+    texts = texts.mask(is_swiss, texts.str.replace("['\u2019]", "", regex=True))
     texts = _without_thousands(texts, ",", ".", has_no_decimals=not decimal_commas)
     # In quotes, a spreadsheet writes them between commas, too.
     if decimal_commas or texts.str.fullmatch(_DECIMAL_COMMA).any():
@@ -324,11 +329,14 @@ def _without_thousands(
 ) -> pd.Series:
     """Remove thousands separators if a number of the column also has a decimal separator.
 
-    Otherwise ``1,234`` may be a number between 1 and 2. Where `separator` cannot be a decimal
-    separator, whole numbers of three digits beside ``1,234`` tell, too: all numbers are whole.
+    Otherwise ``1,234`` may be a number between 1 and 2. Several separators tell, too, as in the
+    Indian ``7,12,345``. Where `separator` cannot be a decimal separator, so do whole numbers of
+    three digits beside ``1,234``: all numbers are whole.
     """
-    whole = rf"[-+]?[1-9][0-9]{{0,2}}([{separator}][0-9]{{3}})+"
-    has_both = texts.str.fullmatch(rf"{whole}[{decimal}][0-9]+").any()
+    group = f"[{separator}][0-9]"
+    whole = rf"[-+]?[1-9][0-9]{{0,2}}({group}{{2,3}})*{group}{{3}}"
+    several = rf"[-+]?[0-9]+({group}{{2,3}})+{group}{{3}}"
+    has_both = texts.str.fullmatch(rf"({whole}[{decimal}][0-9]+|{several})").any()
     if not has_both and has_no_decimals:
         is_whole = texts.str.fullmatch(rf"[-+]?[0-9]+|{whole}")
         is_number = texts.str.contains(rf"^[-+]?[0-9{separator}{decimal}]+$")

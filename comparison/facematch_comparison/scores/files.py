@@ -104,25 +104,35 @@ _OF_ANSWERS: Final = ("score", "decision", *LABELS)
 def read_one_table(
     source: object, *, row_name: str, example: str
 ) -> tuple[SourceTable, pd.DataFrame]:
-    """Read one table; messages call a row `row_name`, and show `example` as a header.
+    """Read one table; of a workbook, the first sheet of pairs (see `read_tables`)."""
+    tables = read_tables(source, row_name=row_name, example=example, is_one=True)
+    return next(iter(tables.items()))
 
-    Of a workbook, this is the first sheet that has more than two filled cells in a row.
+
+def read_tables(source: object, *, row_name: str, example: str, is_one: bool = False) -> Tables:
+    """Read one table, or the sheets of a workbook that have answers or labels, each as a table.
+
+    Messages call a row `row_name`, and show `example` as a header. With `is_one`, only the first of
+    these sheets is read.
     """
     if isinstance(source, (str, Path)):
-        tables = _read_file(Path(source), _reader_of(Path(source)))
+        found = _read_file(Path(source), _reader_of(Path(source), is_one=is_one))
     elif isinstance(source, pd.DataFrame):
-        tables = _tables("The frame", _of_pandas(source))
+        found = _tables("The frame", _of_pandas(source))
     elif hasattr(source, "__arrow_c_stream__"):
         table = pa.table(source)
-        tables = _tables("The table", _of_pandas(table.to_pandas(types_mapper=pd.ArrowDtype)))
+        found = _tables("The table", _of_pandas(table.to_pandas(types_mapper=pd.ArrowDtype)))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
             "Parquet file, a pandas DataFrame, or a table of Arrow, Polars or DuckDB."
         )
-    file, cells = _without_last_words(*next(iter(tables.items())))
-    _check_rows(file, row_name=row_name, example=example)
-    return file, cells
+    tables: Tables = {}
+    for sheet, its_cells in found.items():
+        file, cells = _without_last_words(sheet, its_cells)
+        _check_rows(file, cells, row_name=row_name, example=example)
+        tables[file] = cells
+    return tables
 
 
 def _without_last_words(file: SourceTable, cells: pd.DataFrame) -> tuple[SourceTable, pd.DataFrame]:
@@ -160,21 +170,8 @@ def _only_word(row: pd.Series) -> str | None:
     return word if is_remark or word.rstrip(":").lower() in _SUMMARY_WORDS else None
 
 
-def read_tables(source: object, *, row_name: str, example: str) -> Tables:
-    """Read one table, or the sheets of a workbook that have answers or labels, each as a table."""
-    if not isinstance(source, (str, Path)) or Path(source).suffix.lower() not in _EXCEL:
-        file, cells = read_one_table(source, row_name=row_name, example=example)
-        return {file: cells}
-    tables: Tables = {}
-    for sheet, its_cells in _read_file(Path(source), _workbook).items():
-        file, cells = _without_last_words(sheet, its_cells)
-        _check_rows(file, row_name=row_name, example=example)
-        tables[file] = cells
-    return tables
-
-
-def _check_rows(file: SourceTable, *, row_name: str, example: str) -> None:
-    """Raise if a table has no header, no rows, or a problem with its header."""
+def _check_rows(file: SourceTable, cells: pd.DataFrame, *, row_name: str, example: str) -> None:
+    """Raise if a table has no header or two, no rows, or a problem with its header."""
     if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in file.header):
         if len(file.header) == 1:
             raise InvalidRequest(
@@ -190,6 +187,12 @@ def _check_rows(file: SourceTable, *, row_name: str, example: str) -> None:
             f"and each further line is one {row_name}."
         )
     file.refuse_header(so="nothing was read")
+    second_head = map(field_for, map(_as_trimmed_text, cells.iloc[0]))
+    if "score" in second_head and "score" not in map(field_for, file.header):
+        raise InvalidRequest(
+            f"{file.title} has two heads, and the second one names the scores. Delete the first, "
+            f"so that the first line names all columns, such as {example}."
+        )
 
 
 def parse_file(path: Path, parser: Callable[[BinaryIO], Parsed]) -> Parsed:
@@ -214,15 +217,18 @@ def _read_file(path: Path, reader: Reader) -> Tables:
     return tables
 
 
-def _reader_of(path: Path) -> Reader:
-    """Return the function that reads the format that the suffix indicates."""
+def _reader_of(path: Path, *, is_one: bool) -> Reader:
+    """Return the function that reads the format that the suffix indicates.
+
+    With `is_one`, it reads only one sheet of a workbook.
+    """
     suffix = path.suffix.lower()
     if suffix in (".json", ".jsonl", ".ndjson"):
         return _json
     if suffix in (".parquet", ".pq"):
         return _parquet
     if suffix in _EXCEL:
-        return _first_sheet
+        return partial(_workbook, is_one=is_one)
     return _separated_text
 
 
@@ -525,21 +531,17 @@ def _below_header(frame: pd.DataFrame, filled_counts: pd.Series) -> pd.DataFrame
     return frame.iloc[1:].set_axis(frame.iloc[0], axis=1)
 
 
-def _first_sheet(title: str, file: BinaryIO) -> Tables:
-    """Read the first sheet of pairs, or the first with more than two filled cells in a row."""
-    sheets = _read_sheets(file)
-    return _table_of_one(title, _sheets_to_read(sheets)[0], sheets)
-
-
-def _workbook(title: str, file: BinaryIO) -> Tables:
+def _workbook(title: str, file: BinaryIO, *, is_one: bool) -> Tables:
     """Read the sheets of pairs, or else the first large sheet and those with its header.
 
-    Several sheets are joined by pair, as files are.
+    Several sheets are joined by pair, as files are; with `is_one`, only the first one is read.
     """
     sheets = _read_sheets(file)
     chosen = _sheets_to_read(sheets)
-    if len(chosen) == 1:
-        return _table_of_one(title, chosen[0], sheets)
+    if is_one or len(chosen) == 1:
+        sheet = chosen[0]
+        notes = [f"has {len(sheets)} sheets: {sheet.name[:60]!r} was read"]
+        return sheet.tables(title, notes=notes if len(sheets) > 1 else ())
     notes = [f"has several tables, which are joined by pair: {_names_of(chosen)}"]
     not_read = [sheet for sheet in sheets if sheet not in chosen]
     if not_read:
@@ -564,13 +566,6 @@ def _sheets_to_read(sheets: Sequence[_Sheet]) -> list[_Sheet]:
     if not first_sheet.header:
         return [first_sheet]
     return [sheet for sheet in sheets if sheet.header == first_sheet.header]
-
-
-def _table_of_one(title: str, sheet: _Sheet, all_sheets: Sequence[_Sheet]) -> Tables:
-    notes = []
-    if len(all_sheets) > 1:
-        notes.append(f"has {len(all_sheets)} sheets: {sheet.name[:60]!r} was read")
-    return sheet.tables(title, notes=notes)
 
 
 def _parquet(title: str, file: BinaryIO) -> Tables:

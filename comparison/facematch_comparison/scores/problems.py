@@ -144,11 +144,11 @@ def _words_among_scores(
     if is_misspelt_number or len(unexplained) > _MOST_MARKS or np.isinf(numbers).all():
         yield from _words_among_numbers(cells, numbers)
         return
+    advice = _explain_words(file, str(cells.name), sorted(unexplained))
+    if np.flatnonzero(np.isinf(numbers)).tolist() == [0]:
+        advice = f"is this line a second head? Then delete it; {advice}"
     yield from _words_among_numbers(
-        cells,
-        numbers,
-        allowed_words=file.missing_score_words,
-        advice=_explain_words(file, str(cells.name), sorted(unexplained)),
+        cells, numbers, allowed_words=file.missing_score_words, advice=advice
     )
 
 

@@ -220,8 +220,8 @@ def _assign_named_column(file: SourceTable, field_name: str, column: str) -> str
         file.fields_named.add(field)  # read no column as this field
         return None
     if column not in file.header:
-        header_names = join_names(list(map(repr, file.header)))
-        return f"there is no column {column[:60]!r}; the columns are {header_names}"
+        near = suggest_name(column, file.header)
+        return f"there is no column {column[:60]!r}; {near.rstrip('.')}"
     if field in file.column_of or column in _columns_read(file):
         return f"the column {column[:60]!r} is named twice"
     file.assign(field, column)

@@ -287,6 +287,57 @@ def test_whole_numbers_with_thousands_separators(pairs, tmp_path):
     assert answers.scores.tolist() == scores.tolist()
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda score: f"{score:,.2f}".replace(",", "'"),
+        lambda score: f"{score:,.2f}".replace(",", "\N{RIGHT SINGLE QUOTATION MARK}"),
+        lambda score: f"{int(score / 1e5)},{score / 1e3 % 100:05.2f}".replace(".", ",") + "0",
+    ],
+    ids=["Swiss", "Swiss, typographic", "Indian"],
+)
+def test_digits_grouped_as_in_switzerland_and_india(pairs, tmp_path, written):
+    scores = 712_340 + pairs["score"].round() * 100
+    pairs.assign(score=scores.map(written)).to_csv("grouped.csv", index=False)
+    (answers,) = read_scores(tmp_path / "grouped.csv")
+    assert answers.scores.tolist() == scores.tolist()
+
+
+TITLES = ["Pictures", "", "Truth", "Answer"]
+QUESTIONS = ["First picture", "Second picture", "Same person?", "How similar?"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_second_head_is_named(refusal, pairs, suffix):
+    rows = [list(pairs.columns), *pairs.to_numpy().tolist()]
+    for name, lines in {
+        "merged": [TITLES, *rows],
+        "survey": [rows[0], QUESTIONS, *rows[1:]],
+    }.items():
+        path = f"{name}{suffix}"
+        if suffix == ".xlsx":
+            write_book(path, {"Scores": lines})
+        else:
+            pd.DataFrame(lines).to_csv(path, header=False, index=False)
+        text = refusal(path)
+        assert "second head" in text or "two heads" in text
+        assert "elete" in text
+
+
+def test_a_word_on_the_second_line_alone_is_still_a_missing_score(run, refusal, pairs):
+    pairs["score"] = pairs["score"].astype(str)
+    pairs.loc[0, "score"] = "no face"
+    pairs.to_csv("first.csv", index=False)
+    (option,) = re.findall("use (--no-score 'no face')", refusal("first.csv"))
+    assert run(f"{REPORT} first.csv {option}").exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["scor=", "scor=score", "score=scor"])
+def test_a_misspelt_column_has_a_hint(refusal, pairs, option):
+    pairs.to_csv("s.csv", index=False)
+    assert "did you mean score?" in refusal(f"s.csv --column {option}")
+
+
 def test_the_last_row_is_a_pair_unless_a_word_and_an_empty_cell_say_otherwise(pairs, tmp_path):
     pairs.loc[2 * PAIRS - 1, "image1"] = "total"
     pairs.to_csv("total.csv", index=False)
