@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .judging.gate import StudyPlan, Verdict, judge, plan_study
     from .judging.requirements import Requirements, read_requirements
     from .report.page import report_html, write_report
-    from .report.writing import curves, digest_answers, export, to_frame, wrong_pairs
+    from .report.writing import digest_answers, export, to_frame, wrong_pairs
     from .run.database import RunDatabase
     from .run.records import PairState, Price, Progress, UnresolvedCharge
     from .run.study_run import RunSummary, StudyRun, read_answers, run_study
@@ -34,7 +34,7 @@ __getattr__, __dir__ = lazy_names(
         "judging.gate": "StudyPlan Verdict judge plan_study",
         "judging.requirements": "Requirements read_requirements",
         "report.page": "report_html write_report",
-        "report.writing": "curves digest_answers export to_frame wrong_pairs",
+        "report.writing": "digest_answers export to_frame wrong_pairs",
         "run.database": "RunDatabase",
         "run.records": "PairState Price Progress UnresolvedCharge",
         "run.study_run": "RunSummary StudyRun read_answers run_study",
@@ -70,7 +70,6 @@ __all__ = [
     "Traffic",
     "UnresolvedCharge",
     "Verdict",
-    "curves",
     "digest_answers",
     "draw_pairs",
     "evaluate",

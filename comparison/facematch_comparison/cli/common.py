@@ -9,7 +9,7 @@ import contextlib
 import glob
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -33,7 +33,6 @@ from facematch_core.resilience.budget import CURRENCY_CODE
 if TYPE_CHECKING:
     from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.scores.answers import Answers
-    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.values.model import Costs, Evidence
 
 #: A decorator that adds an option to a command.
@@ -398,7 +397,6 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     """
     if options["stores"]:
         raise click.UsageError("--scores cannot be combined with --store.")
-    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
     paths: tuple[Path, ...] = options["scores"]
@@ -412,10 +410,8 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         notes.append(text)
 
     source: object = list(paths) if len(paths) > 1 else paths[0]
-    try:
+    with completing_columns():
         answers = read_scores(source, note=keep, **reading)
-    except ColumnsNotRecognised as error:
-        raise with_command_to_paste(error) from None
     digest = _digest_of(paths)
     evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
     # Each of several files is a system, but one of them may contain only the labels, or two files
@@ -431,16 +427,26 @@ def _digest_of(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def with_command_to_paste(error: ColumnsNotRecognised) -> InvalidRequest:
-    """Return the error with this `RepeatableCommand`, and the options that would complete it."""
-    context = click.get_current_context()
-    words = [*context.command_path.split(), *context.meta[_WORDS]]
-    for what, named in error.columns.items():
-        for column in [named] if isinstance(named, str) else named:
-            words += ["--column", f"{what}={column}"]
-    if error.independent_pairs:
-        words.append("--independent-pairs")
-    return InvalidRequest(f"{error.what}\n{error.advice}, run:\n  {quote_command(words)}")
+@contextlib.contextmanager
+def completing_columns() -> Iterator[None]:
+    """If columns are not recognised, raise with this `RepeatableCommand` and the missing options.
+
+    The user can paste it.
+    """
+    from facematch_comparison.scores.columns import ColumnsNotRecognised
+
+    try:
+        yield
+    except ColumnsNotRecognised as error:
+        context = click.get_current_context()
+        words = [*context.command_path.split(), *context.meta[_WORDS]]
+        for what, named in error.columns.items():
+            for column in [named] if isinstance(named, str) else named:
+                words += ["--column", f"{what}={column}"]
+        if error.independent_pairs:
+            words.append("--independent-pairs")
+        command = quote_command(words)
+        raise InvalidRequest(f"{error.what}\n{error.advice}, run:\n  {command}") from None
 
 
 def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:

@@ -103,6 +103,7 @@ _at_threshold = common.repeated(
 @common.repeated(
     "--out", "outs", "FILE", "Write the report as a page (.html) or as JSON (.json).", type=FILE
 )
+@file_option("--csv", "Write all numbers of the report as one table (.csv or .parquet).")
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
 @file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
 @json_option
@@ -121,11 +122,14 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
     contains no pictures. If the scores or --pairs name people, a report may name the person in most
     false matches, and the files of --wrong and --answers contain all names, also of pictures.
-    --scores can read a file written by --answers. Existing files are overwritten.
+    --scores can read a file written by --answers. --csv has one row for each rate, with its
+    interval and counts, and for each other number of the JSON. Existing files are overwritten.
     """
     targets = _targets_of(outs, options)
     _check_year(options)
     answers, about = common.answers_from(options)
+    import pandas as pd
+
     from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.report.page import report_html
 
@@ -147,6 +151,8 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         _write_wrong(wrong, evaluation, answers, study)
     if written is not None:
         _export(answers, written, study)
+    if options["csv"] is not None:
+        _export(pd.DataFrame(evaluation.to_rows()), options["csv"], None)
     common.write_outs(outs, lambda: report_html(evaluation), evaluation.to_dict())
     if as_json:
         print_json(evaluation.to_dict())
@@ -163,6 +169,7 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     Only --out may have no suffix; its first form is the default.
     """
     forms_of = {
+        "csv": (".csv", ".parquet"),
         "wrong": (".csv", ".json"),
         "answers": (".parquet", ".csv"),
     }
@@ -260,13 +267,10 @@ def _study_that_was_run(
 ) -> Study:
     """Read the pairs that were run, or parts of which were, with names and pictures."""
     from facematch_comparison.run.study_run import digest_of_run
-    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
 
-    try:
+    with common.completing_columns():
         study = read_study(file, columns=columns, note=common.note)
-    except ColumnsNotRecognised as error:
-        raise common.with_command_to_paste(error) from None
     recorded = about["digest"]  # None for a file of scores, which names no pictures
     if recorded is not None and recorded != digest_of_run(study, parts):
         raise InvalidRequest(
@@ -337,12 +341,12 @@ def _percentages(rate: Rate | None) -> tuple[str, str]:
 
     if rate is None or rate.value is None:
         return "-", "-"
-    if rate.interval is None:
-        return f"{percent(rate.value)} %", "-"
-    width = rate.interval.width
-    low = f"{percent(rate.interval.low, width)} %"
-    high = f"{percent(rate.interval.high, width)} %"
-    return f"{percent(rate.value, width)} %", f"{low} to {high}"
+    ends = rate.interval
+    width = ends.width if ends else None
+    value = f"{percent(rate.value, width)} %"
+    if ends is None:
+        return value, "-"
+    return value, f"{percent(ends.low, width)} % to {percent(ends.high, width)} %"
 
 
 @click.command("gate", cls=common.SourceCommand)

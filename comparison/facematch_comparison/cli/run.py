@@ -166,7 +166,6 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     openers = _openers_of(options)
     from facematch_comparison.run.records import Price
     from facematch_comparison.run.study_run import StudyRun
-    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study.reading import read_study
     from facematch_core.cli.bill import confirm_bill
 
@@ -174,10 +173,8 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     prices = {}
     for name, amount in amounts.items():
         prices[name] = Price(amount=amount, currency=options["currency"])
-    try:
+    with common.completing_columns():
         study = read_study(source, columns=options["columns"], note=common.note)
-    except ColumnsNotRecognised as error:
-        raise common.with_command_to_paste(error) from None
     if options["part"] is not None:
         study = study.part(*options["part"])
     with (

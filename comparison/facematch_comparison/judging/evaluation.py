@@ -93,15 +93,17 @@ def evaluate(
     trials = _trials_that_choose(scored_counts)
     supported_fmr = stats.comparable_fmr(trials)
     fmr = required_fmr or supported_fmr or stats.COMMON_FMRS[0]
-    sides = [judging.choose(fmr, at_thresholds.get(judging.table.name)) for judging in judgings]
+    chosen = [judging.choose(fmr, at_thresholds.get(judging.table.name)) for judging in judgings]
+    sides = [judging.side(points) for judging, points in zip(judgings, chosen, strict=True)]
     differences, intervals = stats.compare_systems(sides, required_fmr=fmr, confidence=confidence)
-    for judging, of_system in zip(judgings, intervals, strict=True):
-        judging.add_intervals(of_system)
-    cells = [judging.cells() for judging in judgings]
+    cells = [judging.cells(points) for judging, points in zip(judgings, chosen, strict=True)]
     gaps = stats.group_differences(cells, confidence)
     systems = []
-    for judging, own_cells, own_gaps in zip(judgings, cells, gaps, strict=True):
-        systems.append(judging.system(own_cells, own_gaps, traffic))
+    for judging, points, of_system, own_cells, own_gaps in zip(
+        judgings, chosen, intervals, cells, gaps, strict=True
+    ):
+        at_points = points.with_intervals(of_system)
+        systems.append(judging.system(at_points, own_cells, own_gaps, traffic))
     evaluation = Evaluation(
         headline="",
         study=_summary_of(answers, name, digest),
@@ -242,8 +244,44 @@ def _why_reversed(table: Answers, separation: model.Separation | None) -> str | 
     )
 
 
+@attrs.frozen
+class _Points:
+    """The points of a system: at the required FMR, and at each FMR that all reports show.
+
+    `at_fmrs` is empty if no threshold can be chosen.
+    """
+
+    at_required: model.PointAt
+    at_fmrs: Sequence[model.PointAt]
+    is_fixed: bool
+
+    @property
+    def threshold(self) -> float | None:
+        """The threshold for the required FMR, or a fixed one; None if there is none."""
+        point = self.at_required.point
+        return None if point is None else point.threshold
+
+    def with_intervals(self, intervals: Mapping[str, model.Interval]) -> _Points:
+        """Return the points with the intervals of FRR and FNMR, by name, at the required FMR.
+
+        The FMRs of all reports may include the required one.
+        """
+        point = self.at_required.point
+        if point is None or not intervals:
+            return self
+        at_fmr: dict[str, Any] = {}
+        for name, interval in intervals.items():
+            # Resamples repeat only observed errors, so include the interval at the threshold.
+            at_fmr[f"{name}_at_fmr"] = interval.widened(getattr(point, name).interval)
+        at_required = attrs.evolve(self.at_required, point=attrs.evolve(point, **at_fmr))
+        at_fmrs = []
+        for point_at in self.at_fmrs:
+            at_fmrs.append(at_required if point_at.fmr == at_required.fmr else point_at)
+        return attrs.evolve(self, at_required=at_required, at_fmrs=at_fmrs)
+
+
 class _Judging:
-    """A system during its evaluation.
+    """What a system's answers show without a threshold, and its points at thresholds.
 
     Attributes:
         rates: The rates of the system at any threshold.
@@ -252,12 +290,10 @@ class _Judging:
         separation: How far the scores of mated pairs lie above the others, or None.
         why_reversed: Why it gets no verdict, or None.
         at_default: The point of its own decisions, or None.
-        at_fmrs: A point for each common FMR; empty until `choose` is called, and without scores.
-        at_required: The point for the required FMR, set by `choose`.
     """
 
     def __init__(self, table: Answers, confidence: float) -> None:
-        """Judge what needs no threshold; `choose` does the rest, once."""
+        """Judge what needs no threshold."""
         self.table = table
         self.rates = stats.Rates(table, confidence)
         self.is_scored, why_not = _has_threshold(table)
@@ -265,30 +301,30 @@ class _Judging:
         self.why_reversed = _why_reversed(table, self.separation)
         self.why_not = why_not or self.why_reversed
         self.at_default = _default_point(self.rates)
-        self.at_fmrs: list[model.PointAt] = []
-        self.at_required: model.PointAt
 
-    @property
-    def threshold(self) -> float | None:
-        """The threshold for the required FMR, or a fixed one; None if there is none."""
-        point = self.at_required.point
-        return None if point is None else point.threshold
-
-    def choose(self, required_fmr: float, fixed_threshold: float | None) -> stats.Side:
+    def choose(self, required_fmr: float, fixed_threshold: float | None) -> _Points:
         """Choose a threshold for each FMR; a fixed one replaces the one for the required FMR."""
         is_fixed = fixed_threshold is not None and not self.why_reversed
+        at_fmrs = []
         if self.why_not is None:
-            for fmr in stats.COMMON_FMRS:
-                self.at_fmrs.append(self._point_at(fmr, least=stats.ENOUGH_FALSE_MATCHES))
+            for fmr in stats.SHOWN_FMRS:
+                at_fmrs.append(self._point_at(fmr, least=stats.ENOUGH_FALSE_MATCHES))
         if is_fixed:
             point = _point(self.rates, fixed_threshold, FIXED)
-            self.at_required = model.PointAt(fmr=required_fmr, point=point)
+            at_required = model.PointAt(fmr=required_fmr, point=point)
         elif self.why_not is None:
-            self.at_required = self._point_at(required_fmr)
+            at_required = self._point_at(required_fmr)
         else:
-            self.at_required = model.PointAt(fmr=required_fmr, point=None, why_not=self.why_not)
+            at_required = model.PointAt(fmr=required_fmr, point=None, why_not=self.why_not)
+        return _Points(at_required, at_fmrs, is_fixed)
+
+    def side(self, points: _Points) -> stats.Side:
+        """Return the system at its threshold, for a comparison with others."""
         return stats.Side(
-            table=self.table, threshold=self.threshold, is_fixed=is_fixed, rates=self.rates
+            table=self.table,
+            threshold=points.threshold,
+            is_fixed=points.is_fixed,
+            rates=self.rates,
         )
 
     def _point_at(self, fmr: float, *, least: int = 1) -> model.PointAt:
@@ -302,47 +338,43 @@ class _Judging:
         fmr_of_choice = stats.at_chosen_threshold(point.fmr, fmr)
         return model.PointAt(fmr=fmr, point=attrs.evolve(point, fmr=fmr_of_choice))
 
-    def add_intervals(self, intervals: Mapping[str, model.Interval]) -> None:
-        """Add the intervals of FRR and FNMR, by name, at the required FMR."""
-        self.at_required = _with_intervals(self.at_required, intervals)
-        if intervals:
-            # The common FMRs may include the required one.
-            for number, point_at in enumerate(self.at_fmrs):
-                if point_at.fmr == self.at_required.fmr:
-                    self.at_fmrs[number] = self.at_required
-
-    def cells(self) -> tuple[model.GroupCell, ...]:
+    def cells(self, points: _Points) -> tuple[model.GroupCell, ...]:
         """Return the cells of all group columns at the operating point; empty if there is none."""
-        if not self.at_required.point and not self.at_default:
-            return ()
         cells: list[model.GroupCell] = []
-        for column in self.table.groups:
-            cells += stats.cells_of(self.table, column, self.threshold, self.rates.confidence)
+        if points.at_required.point or self.at_default:
+            for column in self.table.groups:
+                cells += stats.cells_of(self.table, column, points.threshold, self.rates.confidence)
         return tuple(cells)
 
     def system(
         self,
+        points: _Points,
         groups: tuple[model.GroupCell, ...],
         group_differences: tuple[model.GroupDifference, ...],
         traffic: model.Traffic | None,
     ) -> model.System:
-        """Return all numbers of the system."""
+        """Return all numbers of the system; the year is None without traffic or a point."""
         table = self.table
         service = service_of(table)
-        at_required = self.at_required.point
-        points = [point for point in (at_required, self.at_default) if point]
-        curve = histogram = concentration = None
+        at_required = points.at_required.point
+        shown = [point for point in (at_required, self.at_default) if point]
+        curve = histogram = concentration = year = None
         # The curve of a reversed system would fail at every threshold.
         if self.is_scored and not self.why_reversed:
-            marks = [point.threshold for point in points if point.threshold is not None]
+            marks = [point.threshold for point in shown if point.threshold is not None]
             curve = stats.curve_of(self.rates, include=marks)
         if self.is_scored and table.scored.any():
             histogram = _histogram(table)
-        if points:
+        if shown:
             # Without a threshold, the system's own decisions are used.
-            is_chosen = points[0].chosen_on == EVALUATION
-            chosen_for = self.at_required.fmr if is_chosen else None
-            concentration = stats.concentration(table, self.threshold, max_fmr=chosen_for)
+            judged = shown[0]
+            far = judged.far
+            chosen_for = None
+            if judged.chosen_on == EVALUATION:
+                chosen_for = points.at_required.fmr
+                far = stats.at_chosen_threshold(far, chosen_for)
+            concentration = stats.concentration(table, points.threshold, max_fmr=chosen_for)
+            year = year_of(judged, far, service, traffic) if traffic else None
         without_score = int(np.count_nonzero(table.acquired & ~table.scored))
         return model.System(
             name=table.name,
@@ -354,45 +386,19 @@ class _Judging:
             without_score=without_score if self.is_scored else 0,
             at_required=at_required,
             at_default=self.at_default,
-            why_not=self.at_required.why_not,
-            pairs_needed=self.at_required.pairs_needed,
-            at_fmrs=tuple(self.at_fmrs),
+            why_not=points.at_required.why_not,
+            pairs_needed=points.at_required.pairs_needed,
+            at_fmrs=tuple(points.at_fmrs),
             curve=curve,
             histogram=histogram,
             score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
             concentration=concentration,
             separation=self.separation,
             service=service,
-            year=self._year(service, traffic),
+            year=year,
             groups=groups,
             group_differences=group_differences,
         )
-
-    def _year(self, service: model.Service, traffic: model.Traffic | None) -> model.Year | None:
-        """Return the year of the system at its operating point; None without traffic or a point."""
-        point = self.at_required.point or self.at_default
-        if traffic is None or point is None:
-            return None
-        far = point.far
-        if point.chosen_on == EVALUATION:
-            far = stats.at_chosen_threshold(far, self.at_required.fmr)
-        return year_of(point, far, service, traffic)
-
-
-def _with_intervals(
-    point_at: model.PointAt, intervals: Mapping[str, model.Interval]
-) -> model.PointAt:
-    """Return the point with the intervals of its FRR and FNMR at its FMR, if there are any."""
-    point = point_at.point
-    if point is None:
-        return point_at
-    at_fmr: dict[str, Any] = {}
-    for name, interval in intervals.items():
-        rate: model.Rate = getattr(point, name)
-        if rate.interval is not None:
-            # Resamples repeat only observed errors, so include the interval at the threshold.
-            at_fmr[f"{name}_at_fmr"] = interval.widened(rate.interval)
-    return attrs.evolve(point_at, point=attrs.evolve(point, **at_fmr))
 
 
 def _histogram(table: Answers) -> model.Histogram:

@@ -286,11 +286,8 @@ def _same_of_all(difference: Difference) -> str:
 
 
 def _systems_of(evaluation: Evaluation, difference: Difference) -> list[System]:
-    return [system for system in evaluation.systems if system.name in _names_of(difference)]
-
-
-def _names_of(difference: Difference) -> tuple[str, str]:
-    return difference.first, difference.second
+    names = (difference.first, difference.second)
+    return [system for system in evaluation.systems if system.name in names]
 
 
 def _beyond_required(evaluation: Evaluation, names: Collection[str]) -> str:
@@ -315,12 +312,11 @@ def _describe_one(evaluation: Evaluation, system: System) -> str:
         return f"No data show how often {system.name} rejects genuine people at {operating_point}."
     if point.chosen_on != "fixed":
         operating_point += f" (threshold {numbers.score(point.threshold)})"
-    low = frr.interval.low
-    high = frr.interval.high
-    width = high - low
+    ends = frr.interval
     return (
         f"At {operating_point}, {system.name} rejects {frr.errors:,} of {frr.trials:,} genuine "
-        f"attempts; the true rate is {percent(low, width)} % to {percent(high, width)} %, with "
+        f"attempts; the true rate is {percent(ends.low, ends.width)} % to "
+        f"{percent(ends.high, ends.width)} %, with "
         f"{100 * evaluation.confidence:g} % confidence."
     )
 

@@ -22,7 +22,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
@@ -121,33 +121,22 @@ def estimate(estimated: Estimate | None, form: Form, unit: Markup | str = "") ->
     return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, ends(interval, form))
 
 
-def rate(shown: Rate, at_fmr: Interval | None = None) -> Markup:
+def rate(shown: Rate, at_fmr: Interval | None = None, *, has_interval: bool = True) -> Markup:
     """Return a rate with its interval: `at_fmr` if given, else the interval at the threshold."""
     interval = at_fmr or shown.interval
     value = percent(shown.value, width_of(interval))
     if not value:
         return Markup('<span class="none">no such pair</span>')
     shown_interval = ends(
-        interval, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%"
+        interval if has_interval else None,
+        lambda end, width: percent(end, width, ""),
+        "\N{NO-BREAK SPACE}%",
     )
     counts = Markup('<span class="whole">{} of {}</span>').format(
         count(shown.errors), count(shown.trials)
     )
     details = Markup(", ").join(filter(None, (shown_interval, counts)))
     return Markup("<b>{}</b> <small>{}</small>").format(value, details)
-
-
-def rate_at_common_fmr(shown: Rate, at_fmr: Interval | None) -> Markup:
-    """Return a rate with its counts; with an interval only at the required FMR.
-
-    The interval at the threshold would be too narrow, because the threshold was chosen.
-    """
-    if at_fmr or not shown.trials:
-        return rate(shown, at_fmr)
-    value = percent(shown.value, width_of(shown.interval))
-    return Markup('<b>{}</b> <small><span class="whole">{} of {}</span></small>').format(
-        value, count(shown.errors), count(shown.trials)
-    )
 
 
 def moment(at: dt.datetime) -> Markup:
@@ -181,9 +170,19 @@ def head(rows: Sequence[Row]) -> list[Markup | str]:
 
 
 class Tables:
-    """The tables of a page, each a list of rows."""
+    """The tables of a page, each a list of rows.
+
+    Attributes:
+        verdict, service, tested: Rates, times and money, and origin of each system.
+        at_fmrs: The EER, and the rates at the FMRs that all reports show.
+        years: The expected errors of a year and their cost.
+    """
 
     def __init__(self, evaluation: Evaluation) -> None:
+        """Make the tables with a row for each system; the others are made when they are asked for.
+
+        A system without any cell has no row.
+        """
         self.evaluation = evaluation
         self.systems = evaluation.systems
         self._style_of: dict[str, Style] = {}
@@ -192,6 +191,11 @@ class Tables:
         self._has_failures_to_acquire = any(
             system.service.acquisition.errors for system in self.systems
         )
+        self.verdict = self._by_system(self._verdict_on)
+        self.at_fmrs = self._by_system(self._rates_at_fmrs)
+        self.years = self._by_system(self._year_of)
+        self.service = self._by_system(self._service_of)
+        self.tested = self._by_system(self._tested_system)
 
     def name(self, system_name: str) -> Markup:
         """Return the name of a system, with its line and marker in the figures."""
@@ -222,11 +226,6 @@ class Tables:
             return rate(fmr)
         return rate(fmr) + note.format(setting(required))
 
-    @property
-    def verdict(self) -> list[Row]:
-        """The verdict table: a row for each system."""
-        return self._by_system(self._verdict_on)
-
     def _verdict_on(self, system: System) -> Row:
         """Return the row of a system at its operating point; rates are empty without one.
 
@@ -240,34 +239,37 @@ class Tables:
         return {
             "Threshold": _threshold(system, point),
             "FMR: others pass": self._fmr(point.fmr) if point else "",
-            "FRR: rejected": _frr(point),
+            "FRR: rejected": rate(point.frr, point.frr_at_fmr) if point else "",
             "FNMR: compared and rejected": fnmr,
             "FTA: of all pairs": _if_any(service.acquisition),
             "Price of a call": money(service.price, service.currency),
             "95 of 100 calls within": _within(service, "95"),
         }
 
-    @property
-    def at_fmrs(self) -> list[Row]:
-        """Thresholds and rates at the common FMRs."""
-        return self._by_system(self._rates_at_fmrs)
-
     def _rates_at_fmrs(self, system: System) -> Row:
-        """Return a system's threshold, FNMR and FRR at each common FMR.
+        """Return a system's EER, and its FNMR and FRR at each FMR, with the threshold.
 
-        Where the data support no threshold, the cell of the FRR says why.
+        Where the data support no threshold, the cell says why. The FRR is left out if it equals the
+        FNMR, because no picture of any system failed to be acquired.
         """
         # Systems that can be judged have the same FMRs; the others have none, and so no row.
-        row: dict[Markup | str, Markup | str] = {}
+        if not system.at_fmrs:
+            return {}
+        eer = system.curve.eer if system.curve else None
+        row: dict[Any, Markup] = {"EER": estimate(eer, percent)}
         for point_at in system.at_fmrs:
             title = Markup("at an FMR of ") + setting(point_at.fmr)
             point = point_at.point
-            fnmr = Markup()
-            frr = _why_empty(point_at)
+            fnmr = _why_empty(point_at)
+            frr = Markup()
             if point is not None:
-                fnmr = rate_at_common_fmr(point.fnmr, point.fnmr_at_fmr)
-                frr = rate_at_common_fmr(point.frr, point.frr_at_fmr)
-            row["Threshold " + title] = score(point.threshold) if point else ""
+                at_threshold = Markup(" <small>threshold {}</small>").format(score(point.threshold))
+                # The interval at the threshold would be too narrow: the threshold was chosen.
+                has_interval = point.fnmr_at_fmr is not None
+                fnmr = rate(point.fnmr, point.fnmr_at_fmr, has_interval=has_interval)
+                fnmr += at_threshold
+                if self._has_failures_to_acquire:
+                    frr = rate(point.frr, point.frr_at_fmr, has_interval=has_interval)
             row["FNMR " + title] = fnmr
             row["FRR " + title] = frr
         return row
@@ -303,10 +305,6 @@ class Tables:
     @property
     def groups(self) -> list[Row]:
         """The rates of each group of each system."""
-        has_failures_to_acquire = False
-        for system in self.systems:
-            for cell in system.groups:
-                has_failures_to_acquire |= bool(cell.fta.errors)
         rows: list[Row] = []
         for system in self.systems:
             for cell in system.groups:
@@ -319,16 +317,11 @@ class Tables:
                         "Ratio of FRR": _ratio(cell.frr_ratio),
                         "FMR": rate(cell.fmr),
                         "Ratio of FMR": _ratio(cell.fmr_ratio),
-                        "FTA": rate(cell.fta) if has_failures_to_acquire else "",
+                        "FTA": rate(cell.fta) if self._has_failures_to_acquire else "",
                         "Remark": text(cell.too_few),
                     }
                 )
         return rows
-
-    @property
-    def years(self) -> list[Row]:
-        """The expected errors of a year and their cost."""
-        return self._by_system(self._year_of)
 
     def _year_of(self, system: System) -> Row:
         """Return what a year of the stated traffic costs; an empty row without traffic.
@@ -361,18 +354,6 @@ class Tables:
         return gaps
 
     @property
-    def largest_differential(self) -> tuple[str, GroupDifference] | None:
-        """The name of the system and the difference with the highest summary differential."""
-        largest = None
-        highest = 0.0
-        for system_name, gap in self.gaps:
-            differential = gap.differential
-            if differential is not None and differential > highest:
-                largest = (system_name, gap)
-                highest = differential
-        return largest
-
-    @property
     def few_errors(self) -> list[tuple[str, Rate, str]]:
         """The system, rate and name of each rate with fewer errors than the rule of 30 requires."""
         few = []
@@ -383,11 +364,6 @@ class Tables:
                 if shown.errors < RULE_OF_30:
                     few.append((system.name, shown, rate_name))
         return few
-
-    @property
-    def service(self) -> list[Row]:
-        """Availability, time and money."""
-        return self._by_system(self._service_of)
 
     def _service_of(self, system: System) -> Row:
         """Return a system's availability, times and prices.
@@ -409,11 +385,6 @@ class Tables:
             "Charged for all": money(service.cost, currency),
             "Calls per genuine person who passed": money(service.cost_per_verified, currency),
         }
-
-    @property
-    def tested(self) -> list[Row]:
-        """Who answered."""
-        return self._by_system(self._tested_system)
 
     def _tested_system(self, system: System) -> Row:
         return {
@@ -442,10 +413,6 @@ def _size_row(part: Markup | str, size: SampleSize) -> Row:
         "Mated": count(size.mated),
         "Non-mated": count(size.non_mated),
     }
-
-
-def _frr(point: OperatingPoint | None) -> Markup:
-    return rate(point.frr, point.frr_at_fmr) if point else Markup()
 
 
 def _unless_zero(value: int) -> Markup:
@@ -537,7 +504,7 @@ def _significance(difference: Difference) -> Markup:
 def report_html(evaluation: Evaluation) -> str:
     """Return an evaluation as one HTML page with the JSON's numbers, without scripts or requests.
 
-    The same evaluation gives the same page, byte for byte.
+    The same evaluation gives the same page, byte for byte. A notebook shows the page, not its text.
     """
     tables = Tables(evaluation)
     return render(
@@ -545,8 +512,17 @@ def report_html(evaluation: Evaluation) -> str:
         evaluation=evaluation,
         tables=tables,
         sections=[*_sections(evaluation, tables)],
-        digest=_digest_of(evaluation),
     )
+
+
+class _Page(str):
+    """A page, which a notebook shows in a frame, so that its style does not reach the notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        frame = Markup('<iframe srcdoc="{}" title="Report" width="100%" height="800"></iframe>')
+        return frame.format(str(self))
 
 
 def render(template: str, *folders: Path, **values: Any) -> str:
@@ -555,31 +531,11 @@ def render(template: str, *folders: Path, **values: Any) -> str:
     `folders` may have templates beside those of a report.
     """
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return (
-        _environment(*folders)
-        .get_template(template)
-        .render(
-            style=Markup(style),  # noqa: S704 - a file of ours
-            style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            **values,
-        )
-    )
-
-
-class Digest(NamedTuple):
-    """A digest of the compared pairs, and what it is the digest of."""
-
-    title: str
-    sha256: str
-
-
-def _digest_of(evaluation: Evaluation) -> Digest | None:
-    """Return the digest of the test set, or else of the score files; None if neither is known."""
-    if evaluation.study.digest:
-        return Digest("the pairs", evaluation.study.digest)
-    if evaluation.evidence:
-        return Digest("the scores", evaluation.evidence.sha256)
-    return None
+    values |= {
+        "style": Markup(style),  # noqa: S704 - a file of ours
+        "style_digest": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    }
+    return _Page(_environment(*folders).get_template(template).render(values))
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
@@ -608,8 +564,7 @@ def _sections(evaluation: Evaluation, tables: Tables) -> Iterator[tuple[str, str
     yield from _sections_for_decision(evaluation, tables)
     if evaluation.differences:
         yield "paired", "Differences in numbers", Folding.ALWAYS
-    if tables.systems:
-        yield "tested", "Who and what was tested", Folding.ALWAYS
+    yield "tested", "Who and what was tested", Folding.ALWAYS
     yield "method", "How this was measured", Folding.ALWAYS
 
 
@@ -628,12 +583,12 @@ def _sections_for_decision(
         yield "year", "A year of calls", Folding.NEVER
     if any(difference.sentence not in headline for difference in differences):
         yield "differences", "Is the difference real?", Folding.NEVER
-    if any(system.groups for system in tables.systems):
+    if tables.groups:
         yield "groups", "Groups of people", Folding.NEVER
     if any(system.curve for system in tables.systems):
         yield "thresholds", "Scores and thresholds", Folding.NARROW
     if tables.at_fmrs:
-        yield "fmrs", "At other false match rates", Folding.NARROW
+        yield "fmrs", "EER, and FNMR at false match rates", Folding.NARROW
     if any(map(_is_measured, tables.systems)):
         yield "service", "Availability, time and money", Folding.NARROW
 
@@ -669,8 +624,11 @@ def _environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=printable,
     )
-    environment.filters |= {"count": count, "head": head, "moment": moment, "name": name}
     environment.filters |= {
+        "count": count,
+        "head": head,
+        "moment": moment,
+        "name": name,
         "money": money,
         "plain": plain,
         "quantity": quantity,

@@ -22,28 +22,8 @@ from facematch_comparison.values.model import Curve, Evaluation, OperatingPoint,
 #: Possible ticks of an axis of shares.
 _SHARE_TICKS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
 #: Possible ticks of a rate axis; `_FIRST_TICKS` are placed first if there is little room.
-_TICKS: Final = (
-    1e-7,
-    1e-6,
-    1e-5,
-    1e-4,
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    0.8,
-    0.9,
-    0.95,
-    0.99,
-    0.999,
-    1.0,
-)
 _FIRST_TICKS: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
+_TICKS: Final = sorted({*_FIRST_TICKS, *_SHARE_TICKS, 0.002, 0.005, 0.95, 0.999})
 
 #: Dash patterns; the first one is a solid line.
 _DASHES: Final = ("none", "8 4", "2 3", "9 3 2 3")

@@ -1,4 +1,4 @@
-"""Export answers and curves as a DataFrame, CSV or Parquet, and list the pairs that are wrong.
+"""Export answers as a DataFrame, CSV or Parquet, and list the pairs that are wrong.
 
 `read_scores` reads these files back without loss of precision.
 """
@@ -19,7 +19,6 @@ from pyarrow import csv
 
 from facematch_comparison.scores.answers import Answers, check_alike
 from facematch_comparison.study.reading import Study, StudyPair
-from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
@@ -43,19 +42,6 @@ _NAMES: Final = ("probe", "reference", "person_1", "person_2")
 #: Columns of `wrong_pairs`.
 WRONG_COLUMNS: Final = ("system", "kind", "pair", *_NAMES, "score", "threshold")
 
-#: Columns of `curves` with rates.
-_CURVE_RATES: Final = (
-    "fmr",
-    "fmr_low",
-    "fmr_high",
-    "fnmr",
-    "fnmr_low",
-    "fnmr_high",
-    "frr",
-    "frr_low",
-    "frr_high",
-)
-
 #: Columns that are omitted if they are empty for all systems.
 _OPTIONAL: Final = ("decision", "error", "elapsed_s", *_FACTS)
 
@@ -78,7 +64,7 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
 
 
 def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None = None) -> None:
-    """Write answers, or the frame of `wrong_pairs` or `curves`, to a ``.csv`` or ``.parquet`` file.
+    """Write answers, or a frame such as that of `wrong_pairs`, to a ``.csv`` or ``.parquet`` file.
 
     An existing file is replaced atomically; only its owner can read it. In CSV, formulas are
     escaped, and only each system's first row contains its facts. For `study` see `to_frame`.
@@ -136,26 +122,6 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
     whole = pd.concat(wrong, ignore_index=True).reindex(columns=WRONG_COLUMNS)
     dictionary = dict.fromkeys(("system", "kind", *_NAMES), "string")
     return whole.astype(dictionary | {"score": "float", "threshold": "float"})
-
-
-def curves(evaluation: Evaluation) -> DataFrame:
-    """Return the DET curves of all systems, a row for each system and threshold, lowest first.
-
-    Columns: ``system``; ``threshold``, on the scale of the system's scores; ``fmr``, ``fnmr`` and
-    ``frr``, 0 to 1, each followed by the bounds of its interval (``fmr_low``, ``fmr_high``). The
-    curves are those of `Curve`, thinned for display; systems without scores have no rows.
-    """
-    names = ("system", "threshold", *_CURVE_RATES)
-    frames = []
-    for system in evaluation.systems:
-        curve = system.curve
-        if curve is not None:
-            rates = [getattr(curve, name) for name in _CURVE_RATES]
-            columns = [system.name, curve.thresholds, *rates]
-            frame = DataFrame(dict(zip(names, columns, strict=True)))
-            frames.append(frame.sort_values("threshold", kind="stable"))
-    whole = pd.concat(frames, ignore_index=True) if frames else DataFrame(columns=names)
-    return whole.astype({**dict.fromkeys(names, float), "system": "string"})
 
 
 def _frame(answers: Answers, study: Study | None) -> DataFrame:

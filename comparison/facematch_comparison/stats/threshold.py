@@ -10,6 +10,7 @@ task performance", Eurospeech 1997; ISO/IEC 19795-1:2021.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -17,15 +18,18 @@ import numpy as np
 from scipy.special import ndtri
 
 from facematch_comparison.scores.answers import Answers, ScoresByKind
-from facematch_comparison.values.model import Concentration, Curve
+from facematch_comparison.values.model import Concentration, Curve, Estimate, Interval, Method
 from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
 
-#: The FMRs that all reports show. The default is the strictest of them that the data support.
+#: The FMRs at which systems are compared by default: the strictest that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
+
+#: The FMRs that all reports show; the last ones are those of large evaluations, such as FRTE.
+SHOWN_FMRS: Final = (*COMMON_FMRS, 1e-5, 1e-6)
 
 #: Minimum number of expected false matches at a threshold at which systems are compared.
 ENOUGH_FALSE_MATCHES: Final = 5
@@ -279,9 +283,31 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
         columns[name] = tuple(rate.errors / rate.trials for rate in curve_rates)
         columns[f"{name}_low"] = tuple(interval.low for interval in intervals)
         columns[f"{name}_high"] = tuple(interval.high for interval in intervals)
-    return Curve(
-        thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=curve.eer
+    # A bound of one rate moves the crossing; as in `weighted_sum`, distances are added as squares.
+    crossing = _crossing(columns["fnmr"], columns["fmr"])
+    distances = []
+    for bound in ("low", "high"):
+        by_fnmr = _crossing(columns[f"fnmr_{bound}"], columns["fmr"]) - crossing
+        by_fmr = _crossing(columns["fnmr"], columns[f"fmr_{bound}"]) - crossing
+        distances.append(math.hypot(by_fnmr, by_fmr))
+    interval = Interval(
+        low=max(0.0, curve.eer - distances[0]),
+        high=min(1.0, curve.eer + distances[1]),
+        confidence=rates.confidence,
+        method=Method.CLUSTERED,
     )
+    eer = Estimate(value=curve.eer, interval=interval)
+    return Curve(thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=eer)
+
+
+def _crossing(fnmr: Sequence[float], fmr: Sequence[float]) -> float:
+    """Return the rate at which two curves over the same rising thresholds cross.
+
+    Beyond the last threshold, every pair is rejected: an FNMR of 1, and an FMR of 0.
+    """
+    rejected = np.append(fnmr, 1.0)
+    gaps = np.maximum.accumulate(rejected - np.append(fmr, 0.0))
+    return float(np.interp(0.0, gaps, rejected))
 
 
 def _equal_error_rate(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -299,7 +299,8 @@ class Curve:
     Attributes:
         confidence: Confidence level of each single interval, not of the whole curve.
         eer: Equal error rate, where FMR equals FNMR, by linear interpolation. The headline does
-            not show it, because no application uses that threshold.
+            not show it, because no application uses that threshold. Its interval is recovered from
+            those of both rates.
     """
 
     thresholds: tuple[float, ...]
@@ -313,7 +314,7 @@ class Curve:
     frr_low: tuple[float, ...]
     frr_high: tuple[float, ...]
     confidence: float
-    eer: float | None
+    eer: Estimate
 
 
 @attrs.frozen(kw_only=True)
@@ -353,7 +354,7 @@ class PointAt:
     """The operating point of a system at one of the FMRs that all reports show.
 
     Attributes:
-        fmr: The required FMR: 0.01, 0.001 or 0.0001.
+        fmr: The required FMR: 0.01, 0.001, and so on to 0.000001.
         point: Rates at the threshold for that FMR; None if there is no such threshold, or if fewer
             than five false matches are expected.
         why_not: A sentence that explains why `point` is None.
@@ -621,6 +622,42 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document (``"schema": 0``, ``"kind": "comparison"``), unrounded."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return every number of the JSON document as a row of one table, unrounded.
+
+        `system` is None for a number of the whole comparison. `number` is its name in the document
+        (``at_required.frr``). `case` tells apart rows with one name: an FMR, a group, two systems,
+        or an index. A rate or an estimate is one row with its `value`, counts, and interval.
+        """
+        document = as_json(self)
+        rows = []
+        for system in document.pop("systems"):
+            rows += [{**row, "system": system["name"]} for row in _rows_of(system)]
+        return [*rows, *_rows_of(document)]
+
+
+#: The keys that tell apart the objects of a list.
+_CASES: Final = ("column", "group", "rate", "first", "second")
+
+
+def _rows_of(value: Any, number: str = "", case: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield a row for each number in a part of a JSON document; a text has none."""
+    if isinstance(value, (int, float)):
+        value = {"value": float(value)}
+    if isinstance(value, list):
+        for index, part in enumerate(value):
+            own_case = str(index)
+            if isinstance(part, dict):
+                names = [part[key] for key in _CASES if key in part]
+                own_case = " / ".join(names) or str(part.get("fmr", index))
+            yield from _rows_of(part, number, own_case)
+    elif isinstance(value, dict) and not value.keys().isdisjoint(("value", "method")):
+        interval = value.pop("interval", None) or {}
+        yield {"system": None, "number": number, "case": case, **value, **interval}
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _rows_of(part, f"{number}.{key}".lstrip("."), case)
 
 
 def as_json(value: Any) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from kit.fakes import picture
 
 from facematch_comparison import (
     RunDatabase,
-    curves,
     evaluate,
     export,
     read_answers,
@@ -293,26 +292,23 @@ def test_a_year_is_told_in_text_and_page(run, run_json, tmp_path):
 
 
 @pytest.mark.usefixtures("three")
-def test_curves_are_written_for_each_system_with_scores(run_json, tmp_path):
-    _, document = run_json(REPORT)
-    rates = curves(evaluate(read_scores(tmp_path / "s.csv"), required_fmr=0.01))
-    for name in ("curve.csv", "curve.parquet"):
-        export(rates, tmp_path / name)
-    frame = pd.read_csv(tmp_path / "curve.csv")
-    in_parquet = pd.read_parquet(tmp_path / "curve.parquet")
-    pd.testing.assert_frame_equal(frame, in_parquet, check_dtype=False)
+def test_all_numbers_are_written_as_a_table(run, run_json, tmp_path):
+    _, document = run_json(f"{REPORT} --csv made/all.csv")
+    frame = pd.read_csv(tmp_path / "made" / "all.csv", dtype={"case": "string"})
     for system in document["systems"]:
-        rows = frame[frame["system"] == system["name"]].drop(columns="system")
+        rows = frame[frame["system"] == system["name"]].set_index("number")
+        point = system["at_required"] or system["at_default"]
+        frr = rows.loc["at_required.frr" if system["at_required"] else "at_default.frr"]
+        assert (frr["value"], frr["errors"], frr["low"]) == (
+            point["frr"]["value"],
+            point["frr"]["errors"],
+            point["frr"]["interval"]["low"],
+        )
         curve = system["curve"]
-        if curve is None:
-            assert rows.empty
-            continue
-        assert rows["threshold"].tolist() == sorted(curve["thresholds"])
-        # Each row is a point of the curve, with its bounds.
-        point = rows.iloc[len(rows) // 2]
-        number = curve["thresholds"].index(point["threshold"])
-        for column in rows.columns.drop("threshold"):
-            assert point[column] == curve[column][number]
+        points = rows[rows.index == "curve.fnmr"]
+        assert points["value"].tolist() == (curve["fnmr"] if curve else [])
+    assert run(f"{REPORT} --csv all.json").exit_code == 2
+    assert run(f"{REPORT} --csv s.csv").exit_code == 2  # the file that is read
 
 
 @pytest.mark.usefixtures("door")

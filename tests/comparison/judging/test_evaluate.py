@@ -23,7 +23,7 @@ from facematch_comparison.judging.evaluation import evaluate, service_of
 from facematch_comparison.judging.sentences import with_sentences
 from facematch_comparison.run.records import Price
 from facematch_comparison.scores.answers import BILLED, DECISIONS
-from facematch_comparison.stats import exact_upper
+from facematch_comparison.stats.rates import exact_upper
 from facematch_comparison.values.model import Costs, Method, Traffic
 from facematch_core import Charged, Decision, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
@@ -56,6 +56,36 @@ def test_an_evaluation_states_what_was_evaluated():
 def test_a_notebook_shows_the_headline_without_markup_of_names():
     evaluation = attrs.evolve(evaluate([TEN_PAIRS]), headline="<b> is better")
     assert evaluation._repr_html_() == "<p>&lt;b&gt; is better</p>"
+
+
+def test_every_number_of_the_document_is_in_a_row():
+    evaluation = evaluate([crowd("a"), crowd("b", seed=2)], required_fmr=0.1)
+    rows = evaluation.to_rows()
+    keys = [(row["system"], row["number"], row["case"]) for row in rows]
+    assert len(set(keys)) == len(keys)
+    row_of = dict(zip(keys, rows, strict=True))
+    system = evaluation.systems[1]
+    frr = row_of["b", "at_required.frr", None]
+    assert (frr["value"], frr["errors"]) == (system.at_required.frr.value, frr["value"] * 100)
+    assert frr["high"] == system.at_required.frr.interval.high
+    assert row_of["b", "curve.eer", None]["low"] == system.curve.eer.interval.low
+    assert row_of["b", "curve.fmr", "3"]["value"] == system.curve.fmr[3]
+    assert row_of["a", "at_fmrs.pairs_needed", "1e-06"]["value"] == 5_000_000
+    assert (
+        row_of[None, "differences.p_value", "a / b"]["value"] == evaluation.differences[0].p_value
+    )
+    assert row_of[None, "required_fmr", None]["value"] == 0.1
+
+    def count(part):
+        """The numbers of a document, except those beside the value of a rate or an estimate."""
+        if isinstance(part, dict):
+            is_row = "method" in part or "value" in part
+            return 1 if is_row else sum(map(count, part.values()))
+        if isinstance(part, list):
+            return sum(map(count, part))
+        return isinstance(part, (int, float))
+
+    assert len(rows) == count(evaluation.to_dict()) - 1  # but for the version of the schema
 
 
 def test_ten_pairs_of_ten_people_by_hand():
@@ -784,8 +814,12 @@ def test_a_fixed_threshold_has_no_interval_at_an_fmr(fmr):
 
 def test_common_fmrs_have_rates_from_five_expected_false_matches_on():
     system = evaluated(UNSURE, required_fmr=1e-2)
-    hundred, thousand, ten_thousand = system.at_fmrs
+    hundred, thousand, ten_thousand, *beyond = system.at_fmrs
     assert (hundred.fmr, thousand.fmr, ten_thousand.fmr) == (1e-2, 1e-3, 1e-4)
+    assert [(at.fmr, at.point, at.pairs_needed) for at in beyond] == [
+        (1e-5, None, 500_000),
+        (1e-6, None, 5_000_000),
+    ]
     assert None not in (hundred.point, thousand.point)
     assert (hundred.why_not, thousand.why_not) == (None, None)
     assert ten_thousand.point is None

@@ -18,7 +18,8 @@ from kit.comparison.tables import (
 from facematch_comparison.judging.evaluation import evaluate
 from facematch_comparison.judging.gate import Conclusion, judge, plan_study
 from facematch_comparison.judging.requirements import Requirements, built_in, read_requirements
-from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, bounds, exact_upper
+from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, bounds
+from facematch_comparison.stats.rates import exact_upper
 from facematch_comparison.values.numbers import upper_percent
 from facematch_core import InvalidRequest
 from facematch_core.models import ThresholdRule

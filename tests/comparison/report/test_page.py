@@ -56,6 +56,22 @@ def text_of(element):
     return " ".join(element.text().replace("\xa0", " ").split())
 
 
+def test_a_notebook_shows_a_page_in_a_frame():
+    written = report_html(full())
+    (frame,) = read_html(written._repr_html_()).all("iframe")
+    assert frame.attributes["srcdoc"] == written
+
+
+def test_rates_are_at_each_fmr_with_the_eer_and_what_is_too_strict():
+    section = next(each for each in page("full").all("section") if each.attributes["id"] == "fmrs")
+    titles = [text_of(title) for title in section.all("th") if title.attributes["scope"] == "col"]
+    assert titles[1] == "EER"
+    for fmr in ("1", "0.1", "0.01", "0.001", "0.0001"):
+        assert f"FNMR at an FMR of {fmr} %" in titles
+    needs = [cell for cell in section.all("td") if "needs 5,000,000" in text_of(cell)]
+    assert len(needs) == len([*section.all("tr")]) - 1
+
+
 def section_ids(name):
     return [section.attributes["id"] for section in page(name).all("section")]
 

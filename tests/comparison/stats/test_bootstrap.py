@@ -9,7 +9,6 @@ from kit.comparison.tables import crowd, system_answers, table_of, with_columns
 
 from facematch_comparison.stats import (
     Clusters,
-    allowed_errors,
     bootstrap,
     interval,
     threshold_for_fmr,
@@ -24,7 +23,7 @@ from facematch_comparison.stats.bootstrap import (
     percentile_interval,
     redraw,
 )
-from facematch_comparison.stats.rates import Side
+from facematch_comparison.stats.rates import Side, allowed_errors
 from facematch_comparison.values.model import Method
 from facematch_core.models import ThresholdRule
 

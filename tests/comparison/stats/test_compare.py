@@ -144,7 +144,7 @@ ALPHA, BETA = refusing(0), refusing(60, "beta")
     [(FMR, 5, True), (FMR * 0.99, 4, False), (1e-3, 2, False), (5e-4, 1, False)],
 )
 def test_nothing_is_compared_below_five_expected_false_matches(fmr, false_matches, is_compared):
-    assert stats.allowed_errors(fmr, len(STRANGERS)) == false_matches
+    assert stats.rates.allowed_errors(fmr, len(STRANGERS)) == false_matches
     difference = difference_of(ALPHA, BETA, fmr)
     assert difference.is_real is is_compared
     for figure in (difference.frr, difference.p_value, difference.p_adjusted, difference.better):

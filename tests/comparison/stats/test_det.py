@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, crowd, rates_at, system_answers
 
-from facematch_comparison.stats import Rates, curve_of, det_curve, threshold_for_fmr
-from facematch_comparison.stats.threshold import POINTS
+from facematch_comparison import Answers
+from facematch_comparison.stats import Rates, curve_of, threshold_for_fmr
+from facematch_comparison.stats.threshold import POINTS, det_curve
 from facematch_core.models import ThresholdRule
 
 RULES = (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST)
@@ -82,4 +83,32 @@ def test_a_thinned_curve_keeps_the_threshold_and_the_eer():
     assert curve.frr[point] > curve.fnmr[point] + 0.05
     mated = np.sort(table.scores[table.mated & table.scored])
     others = np.sort(table.scores[~table.mated & table.scored])
-    assert curve.eer == det_curve(mated, others, table.rule).eer
+    assert curve.eer.value == det_curve(mated, others, table.rule).eer
+    assert curve.eer.interval.low < curve.eer.value < curve.eer.interval.high
+
+
+def test_the_interval_of_the_eer_covers_the_true_one():
+    """Of normal scores three standard deviations apart, it is the share beyond 1.5 of them."""
+    truth = 0.0668
+    covered = 0
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        people = chance.permutation(4_000)
+        scores = np.concatenate([chance.normal(3, 1, 400), chance.normal(0, 1, 1_800)])
+        table = Answers.of(
+            name="a",
+            rule=ThresholdRule.AT_LEAST,
+            scores=scores,
+            probe_subjects=people[:2_200],
+            reference_subjects=np.concatenate([people[:400], people[2_200:]]),
+        )
+        eer = curve_of(Rates(table)).eer
+        covered += eer.interval.low <= truth <= eer.interval.high
+        assert eer.interval.width < 0.04
+    assert covered >= 35
+
+
+def test_scores_without_an_error_have_an_eer_of_0_with_an_upper_bound():
+    eer = curve_of(Rates(system_answers([90, 80, 70], [40, 30, 20]))).eer
+    assert (eer.value, eer.interval.low) == (0, 0)
+    assert 0.4 < eer.interval.high < 1

@@ -19,7 +19,7 @@ CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
     ("rate", "trials", "errors"), [(0.001, 2_995, 2), (0.29, 100, 29), (1, 7, 7), (0.001, 999, 0)]
 )
 def test_allowed_errors_of_a_rate(rate, trials, errors):
-    assert stats.allowed_errors(rate, trials) == errors
+    assert stats.rates.allowed_errors(rate, trials) == errors
 
 
 @attrs.frozen
@@ -137,7 +137,7 @@ def test_independent_pairs_have_the_exact_interval(trials, data, is_mated, confi
     assert (interval.method, interval.confidence) == (Method.EXACT, confidence)
     assert (interval.effective, interval.freedom) == (trials, None)
     _, upper_bound = stats.bounds(rate)
-    assert upper_bound == pytest.approx(stats.exact_upper(errors, trials))
+    assert upper_bound == pytest.approx(stats.rates.exact_upper(errors, trials))
 
 
 @pytest.mark.parametrize("rarer", [0, 1, 4, 5, 11])
@@ -202,7 +202,7 @@ def test_a_chosen_threshold_is_bounded_by_its_order_statistic(study, max_fmr):
     assert upper_bound == pytest.approx(bounded.interval.high)
     assert stats.at_chosen_threshold(rate, rate.value or 1e-9) == rate
     if bounded.interval.method is Method.EXACT:
-        allowed = max(rate.errors, stats.allowed_errors(max_fmr, rate.trials))
+        allowed = max(rate.errors, stats.rates.allowed_errors(max_fmr, rate.trials))
         low, _ = exact_ends(rate.errors, rate.trials).expected
         _, high = exact_ends(allowed, rate.trials).expected
         assert (bounded.interval.low, bounded.interval.high) == (low, high)
