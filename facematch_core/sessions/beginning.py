@@ -30,7 +30,7 @@ from facematch_core.store.table import Case, hash_of, key_of
 
 from .sessions import Sessions
 from .table import NO_ACCESS, SessionTable, StoredSession, to_json
-from .verdicts import OVERTIME_S
+from .verdicts import OVERTIME_S, valid_until
 
 if TYPE_CHECKING:
     from .rows import SessionRow
@@ -316,8 +316,11 @@ def _find_end_of_lost_token(
     now = table.now()
     ends_at = row.link_expires_at or row.planned_at + result.record.valid_for_s
     is_alive = now < ends_at
-    # This machine's clock, by which a session expires, may be ahead of the database's.
-    is_early = is_alive and result.state is SessionState.EXPIRED
+    # This machine's clock, by which a session expires, may be ahead of the database's. By a clock
+    # that is not, the vendor itself has ended it.
+    started_at = result.record.started_at or result.record.planned_at
+    is_over_here = valid_until(result.record, started_at) <= table.clock.now()
+    is_early = is_alive and is_over_here and result.state is SessionState.EXPIRED
     if result.state is not SessionState.PENDING and not is_early:
         return None
     if not is_alive:

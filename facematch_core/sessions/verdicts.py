@@ -197,7 +197,7 @@ def judge_reading(
         vendor={**reading.vendor, **record.vendor},
     )
     now = clock.now()
-    left_s = (_valid_until(record, started_at) - now).total_seconds()
+    left_s = (valid_until(record, started_at) - now).total_seconds()
     if reading.has_begun or reading.checks:
         left_s += OVERTIME_S
     state = reading.state
@@ -289,7 +289,7 @@ def _find_start(reading: types.SessionReading, record: types.SessionRecord) -> d
     return min(started_at, record.planned_at) if is_decided else started_at
 
 
-def _valid_until(record: types.SessionRecord, started_at: dt.datetime) -> dt.datetime:
+def valid_until(record: types.SessionRecord, started_at: dt.datetime) -> dt.datetime:
     """Return the time at which an unfinished session ends, by our rule or by the vendor's."""
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     if record.expires_at is None:

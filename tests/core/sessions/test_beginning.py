@@ -206,8 +206,14 @@ def test_person_who_has_begun_gets_a_quarter_of_an_hour_more(earlier_shop):
         lambda shop: shop.clock.advance(3601),
         lambda shop: shop.vendor.sessions.clear(),
         lambda shop: setattr(shop.vendor.sessions["s-1"], "state", STATE.FAILED),
+        lambda shop: setattr(shop.vendor.sessions["s-1"], "state", STATE.EXPIRED),
     ],
-    ids=["its token has ended", "the vendor does not know it", "it has failed"],
+    ids=[
+        "its token has ended",
+        "the vendor does not know it",
+        "it has failed",
+        "the vendor has ended it",
+    ],
 )
 def test_session_whose_token_nobody_can_use_is_replaced(earlier_shop, end):
     shop = earlier_shop
