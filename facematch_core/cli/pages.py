@@ -32,7 +32,7 @@ LEFT_OUT = (
     "vendors/reports/",
     "reference/comparison.schema.json",
     "examples/compose/",
-    "examples/sessions_app/test_app",
+    "examples/shop/test_",
 )
 
 _BEGINNING = re.compile(r"(?m)^<!-- page: (.+) -->\n")

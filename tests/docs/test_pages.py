@@ -79,14 +79,15 @@ OWN_INSTALL = re.compile(
     r'pip install ("?\.(?:\[|"| ).*?|PATH_TO_FACEMATCH.*?)(?=`|  #|$)', re.MULTILINE
 )
 #: A reader's own project, and what the image of an application needs.
-OTHER_INSTALLS = ('".[dev]"', '".[store]" fastapi python-multipart uvicorn')
+OTHER_INSTALLS = ('".[dev]"', '".[postgres]" fastapi python-multipart uvicorn')
 #: Code that needs an extra. Each page has it as a program, a test or a command.
 NEEDS_EXTRA = {
     "compare": r"facematch compare|facematch_comparison",
     "door": r"facematch (drill|parity)|--door|mock_door",
     "local": r'open_verifier\("local"|facematch demo|LocalBackend',
+    "postgres": r"docs/examples/shop",
     "mock": r"facematch (mock|cards)|facematch_mock_server|_(mock|server)\b",
-    "rekognition": r'open_(verifier|sessions)\(\s*"rekognition"|sessions_app"',
+    "rekognition": r'open_(verifier|sessions)\(\s*"rekognition"|examples/shop"',
     "store": r"\b(SessionStore|CheckStore|CallLog|SqlStore)\b",
     "testing": r"pytest|facematch_core\.testing",
 }
@@ -154,11 +155,13 @@ def test_each_option_of_didit_is_among_what_is_sent():
 
 #: What a page shows of a program that has tests of its own: the file, and a name in it or all.
 SHOWN = [
-    ("let-the-vendor-look", "sessions_app/app.py", "payout_of"),
-    ("let-the-vendor-look", "sessions_app/app.py", "start"),
-    ("let-the-vendor-look", "sessions_app/app.py", "webhook"),
-    ("let-the-vendor-look", "sessions_app/app.py", "look"),
-    ("let-the-vendor-look", "sessions_app/app.py", "pay"),
+    ("let-the-vendor-look", "shop/app.py", "start"),
+    ("let-the-vendor-look", "shop/app.py", "webhook"),
+    ("let-the-vendor-look", "shop/worker.py", "look"),
+    ("let-the-vendor-look", "shop/app.py", "pay"),
+    ("when-the-answer-is-review", "shop/desk.py", "decide"),
+    ("whole-application", "shop/faces.py", "Faces"),
+    ("whole-application", "shop/app.py", "open_account"),
     ("answer-a-web-form", "flask_and_django/faces.py", "verify"),
     ("answer-a-web-form", "flask_and_django/faces.py", "refused"),
     ("answer-a-web-form", "flask_and_django/flask_app.py", ""),

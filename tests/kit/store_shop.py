@@ -1,5 +1,6 @@
 """Shops with a `SessionStore`, for a drill: one of few lines, and the service of the examples."""
 
+import os
 import sys
 import threading
 import warnings
@@ -8,22 +9,23 @@ from pathlib import Path
 from facematch_core import FaceMatchError, Person, SessionStore, WebhookRefused, open_sessions
 from facematch_mock_server import make_card
 
-APP = Path(__file__).parents[2] / "docs/examples/sessions_app"
-PROFILES = APP / "profiles"
+APP = Path(__file__).parents[2] / "docs/examples/shop"
 ADA = "LOVELACE ADA"
 
 
 def set_variables(monkeypatch, mock, vendor, secret, folder):
-    """Let the profile `shop` be that of a vendor's mock."""
-    profile = (PROFILES / f"{vendor}.toml").read_text()
+    """Let the profile of a vendor be that of its mock."""
+    profiles = (APP / "facematch.toml").read_text()
     file = folder / "facematch.toml"
-    file.write_text(profile.replace("http://127.0.0.1:8080", mock.url))
+    file.write_text(profiles.replace("http://127.0.0.1:8080", mock.url))
     variables = {
         "FACEMATCH_CONFIG": str(file),
         "SHOP_KEY": mock.live_key,
         "SHOP_KEY_ID": mock.client_id or "none",
         "SHOP_WEBHOOK_SECRET": secret,
-        "PAYOUTS": str(folder / "payouts.sqlite3"),
+        "SHOP_VENDOR": vendor,
+        "UPLOADS_KEY": "none",
+        "DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}",
         "ORIGIN": "https://shop.example",
     }
     for name, value in variables.items():
@@ -34,7 +36,7 @@ class StoreShop:
     """Verifies customers for a signup, and books once."""
 
     def __init__(self, folder, *, looks_in_view):
-        sessions = open_sessions(profile="shop")
+        sessions = open_sessions(profile=os.environ["SHOP_VENDOR"])
         url = f"sqlite:///{folder / 'sessions.sqlite3'}"
         self.store = SessionStore(url, sessions, person=lambda _: Person(name="Ada Lovelace"))
         self.looks_in_view = looks_in_view
@@ -113,7 +115,7 @@ class StoreShop:
 
 
 class ServiceShop:
-    """The service of `docs/examples/sessions_app`, whose customers have one payout each."""
+    """The application of `docs/examples/shop`, whose customers have one payout each."""
 
     def __init__(self):
         if str(APP) not in sys.path:
@@ -121,54 +123,35 @@ class ServiceShop:
         with warnings.catch_warnings():
             # Starlette's advice to install another version of httpx.
             warnings.simplefilter("ignore")
-            import app
+            import demo
+            import migrate
             import shop
             from fastapi.testclient import TestClient
 
-        self.app, self.shop = app, shop
-        self.lock = threading.Lock()
-        self.client = TestClient(app.app, "https://shop.example", follow_redirects=False)
+        migrate.migrate()
+        self.engine = shop.engine_of(os.environ["DATABASE_URL"])
+        self.client = TestClient(demo.app, "https://shop.example", follow_redirects=False)
         self.client.__enter__()
 
     def close(self):
         self.client.__exit__(None, None, None)
-
-    @property
-    def store(self):
-        return self.app.app.state.store
-
-    def post(self, path, customer, **fields):
-        fields = {"about": f"payout of {customer}", "csrf": f"form of {customer}", **fields}
-        return self.client.post(path, data=fields, headers={"Cookie": f"login={customer}"})
+        self.engine.dispose()
 
     def begin(self, customer):
-        with self.lock:
-            if not self.shop.run("SELECT 1 FROM logins WHERE token = ?", customer):
-                self.register(customer)
-        answer = self.post("/start", customer, consent="2026-11-28")
+        self.client.get("/demo/login", params={"who": customer})
+        form = {"about": f"250 EUR to {customer}", "csrf": customer, "consent": "2026-11-28"}
+        headers = {"Cookie": f"login={customer}"}
+        answer = self.client.post("/start", data=form, headers=headers)
         if answer.status_code >= 400:
             return answer.status_code
         return f"{answer.text} {answer.headers.get('Location')}"
-
-    def register(self, customer):
-        form, about = f"form of {customer}", f"payout of {customer}"
-        self.shop.run("INSERT INTO logins VALUES (?, ?, ?)", customer, customer, form)
-        picture = make_card("p1")
-        self.shop.run("INSERT INTO customers VALUES (?, 'Ada Lovelace', ?)", customer, picture)
-        self.shop.run("INSERT INTO payouts VALUES (?, ?, NULL)", about, customer)
 
     def receive(self, body, headers):
         return self.client.post("/webhook", content=body, headers=headers).status_code
 
     def job(self, _=""):
-        self.app.look(self.store)
+        self.client.get("/demo/look")
         return "ok"
 
     def state(self, customer):
-        rows = self.shop.payouts_of(customer)
-        if not rows:
-            return "new"
-        payout = self.app.payout_of(self.store, customer, rows[0]["about"])
-        words = {"looking": "open", "failed": "none", "verified": "approved"}
-        step = self.app.step_of(payout)
-        return words.get(step, step)
+        return self.client.get("/demo/state", params={"customer": customer}).json()

@@ -33,7 +33,7 @@ def test_without_words_each_page_is_listed_with_its_title(run):
     lines = answer.stdout.splitlines()
     assert "test/test-offline  Test offline with pytest, by a mock of the vendor" in lines
     assert "skill  facematch" in lines
-    assert not [line for line in lines if line.startswith(("maintain/", "examples/sessions_app"))]
+    assert not [line for line in lines if line.startswith(("maintain/", "examples/shop/test_"))]
     in_repository = {
         file.relative_to(ROOT / "docs").with_suffix("").as_posix()
         for file in (ROOT / "docs").rglob("*.md")
@@ -104,8 +104,8 @@ def test_without_the_mock_there_are_no_claims(monkeypatch):
 
 
 def test_programs_that_a_page_explains_are_printed_unchanged(run):
-    printed = run("docs", "examples/sessions_app/app.py").stdout
-    assert printed.rstrip() == (ROOT / "docs/examples/sessions_app/app.py").read_text().rstrip()
+    printed = run("docs", "examples/shop/app.py").stdout
+    assert printed.rstrip() == (ROOT / "docs/examples/shop/app.py").read_text().rstrip()
 
 
 def test_a_name_of_several_pages_is_searched(run, read):

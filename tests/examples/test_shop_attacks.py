@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples" / "sessions_app"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples" / "shop"))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of fastapi's, about its client
     example = importlib.import_module("test_app")
 del sys.path[0]
-for name in ("app", "shop", "test_app"):  # other examples have files of these names
+for name in ("app", "faces", "shop", "test_app"):  # other examples have files of these names
     del sys.modules[name]
-service, own, FIRST, SECOND = example.service, example.own, example.FIRST, example.SECOND
+own, FIRST, SECOND = example.own, example.FIRST, example.SECOND
 open_shop, shop, link_shop = example.open_shop, example.shop, example.link_shop
 
 
@@ -42,24 +42,24 @@ def meanwhile(shop, name, *, before=list, after=list):
 
 def look_now(shop):
     own.run("UPDATE facematch_sessions SET look_at = 0")
-    service.look(shop.store)
+    shop.look()
 
 
 def row():
-    return dict(own.run("SELECT * FROM facematch_sessions ORDER BY number DESC")[0])
+    return own.run("SELECT * FROM facematch_sessions ORDER BY number DESC")[0]
 
 
 def test_foreign_ids_and_hosts_change_nothing(link_shop):
     link_shop.pass_by()
     before = row()
-    own.run("INSERT INTO logins VALUES ('b-login', 'bob', 'b')")
+    own.run("INSERT INTO logins VALUES ('b-login', 'bob', false, 'b')")
     own.run("INSERT INTO payouts VALUES ('payout 3', 'bob', NULL)")
-    own.run("INSERT INTO customers SELECT 'bob', name, picture FROM customers")
+    own.run("INSERT INTO customers SELECT 'bob', name, opened_at, picture FROM customers")
     link_shop.client.cookies["login"] = "b-login"
-    ids = f"record={before['id']}&verificationSessionId={before['session_id']}&status=Approved"
+    ids = f"record={before.id}&verificationSessionId={before.session_id}&status=Approved"
     assert link_shop.come_back(f"{ids}&return_url=//evil.example") == (303, "/")
     for about in (FIRST, "payout 3"):
-        answer = link_shop.post("/pay", about, csrf="b", record=before["id"])
+        answer = link_shop.post("/pay", about, csrf="b", record=before.id)
         assert answer.status_code == 403
     assert link_shop.post("/start", csrf="b", consent="yes").status_code == 429
     form = {"about": "payout 3", "csrf": "b", "consent": "yes", "return_url": "//evil.example"}
@@ -67,7 +67,7 @@ def test_foreign_ids_and_hosts_change_nothing(link_shop):
     assert "evil" not in answer.headers["Location"]
     link_shop.post("/logout", csrf="b")
     link_shop.client.cookies["login"] = "a-login"
-    assert own.run("SELECT * FROM facematch_sessions WHERE id = ?", before["id"])
+    assert own.run("SELECT * FROM facematch_sessions WHERE id = :id", id=before.id)
     assert link_shop.post("/pay").status_code == 303
 
 
@@ -91,8 +91,8 @@ def test_a_verdict_revoked_during_payout_raises_an_alarm(link_shop, caplog):
     session_id = link_shop.id()  # now, because the payout holds the database
     meanwhile(link_shop, "read", after=lambda: link_shop.revise(session_id))
     assert link_shop.post("/pay").status_code == 303
-    service.look(link_shop.store)
-    assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["payouts"]
+    link_shop.look()
+    assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["shop"]
 
 
 def test_a_verified_customer_cannot_start_another_session(shop):

@@ -16,7 +16,7 @@ from system.browser import until
 
 from facematch_mock_server import make_card
 
-APP = Path(__file__).parents[2] / "docs" / "examples" / "sessions_app"
+APP = Path(__file__).parents[2] / "docs" / "examples" / "shop"
 ROWS = "SELECT json_array(session_id, record, result) FROM facematch_sessions"
 THEIRS = "SELECT session_id FROM facematch_sessions WHERE json_extract(record, '$.subject_ref') = ?"
 CSRF = "a-token-of-the-form"
@@ -29,7 +29,7 @@ def service(tmp_path_factory, run_command, request):
     """uvicorn, the worker, and `facematch mock`, which posts its webhooks to the first."""
     folder, env = tmp_path_factory.mktemp("service"), {**os.environ, "PYTHONUNBUFFERED": "1"}
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target")
-    run_command(*pip, folder / "site", "uvicorn==0.38.0")
+    run_command(*pip, folder / "site", "uvicorn==0.54.0")
     # Both write down all that any library would say.
     (folder / "site/sitecustomize.py").write_text("import logging\nlogging.basicConfig(level=0)")
 
@@ -41,7 +41,7 @@ def service(tmp_path_factory, run_command, request):
         return until(lambda: re.search(ready, (folder / name).read_text()), name)[0]
 
     def sql(text, *values):
-        with closing(sqlite3.connect(env["PAYOUTS"], timeout=20)) as database, database:
+        with closing(sqlite3.connect(folder / "shop.sqlite3", timeout=20)) as database, database:
             return [row[0] for row in database.execute(text, values)]
 
     port = str(free_port())
@@ -49,16 +49,18 @@ def service(tmp_path_factory, run_command, request):
     mock = serve("mock", Path(sys.executable).parent / "facematch", "mock", ready="http.*(?=\n)")
     hook = {"url": f"http://127.0.0.1:{port}/webhook"}
     hook = requests.post(f"{mock}/__mock__/webhooks/destinations", json=hook, timeout=20).json()
-    profile = (APP / "profiles" / "didit.toml").read_text()
+    profiles = (APP / "facematch.toml").read_text()
     file = folder / "facematch.toml"
-    file.write_text(profile.replace("http://127.0.0.1:8080", mock))
+    file.write_text(profiles.replace("http://127.0.0.1:8080", mock))
     env |= {"SHOP_KEY": "mock-live-key", "SHOP_WEBHOOK_SECRET": hook["secret"]}
+    env |= {"UPLOADS_KEY": "mock-live-key"}
     env |= {"FACEMATCH_CONFIG": str(file), "ORIGIN": origin}
-    env |= {"PAYOUTS": str(folder / "payouts.sqlite3")}
+    env |= {"DATABASE_URL": f"sqlite:///{folder / 'shop.sqlite3'}"}
     env |= {"PYTHONPATH": str(folder / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
     python = (sys.executable, "-m")
+    run_command(sys.executable, "migrate.py", cwd=APP, env=env)
     serve("app", *python, "uvicorn", "app:app", "--port", port, ready="startup complete")
-    serve("worker", *python, "app", ready="")
+    serve("worker", sys.executable, "worker.py", ready="")
     sql(ONCE)
     logs = [folder / "app", folder / "worker"]
     return SimpleNamespace(origin=origin, mock=mock, sql=sql, logs=logs)
@@ -68,8 +70,8 @@ class Person:
     def __init__(self, service, browser, name):
         self.service, self.browser, self.name, self.links = service, browser, name, []
         self.first, self.second = (f"{name}, {about}" for about in ("250 EUR", "9 EUR"))
-        service.sql("INSERT INTO logins VALUES (?, ?, ?)", name, name, CSRF)
-        service.sql("INSERT INTO customers VALUES (?, ?, ?)", name, name, make_card("p1"))
+        service.sql("INSERT INTO logins VALUES (?, ?, false, ?)", name, name, CSRF)
+        service.sql("INSERT INTO customers VALUES (?, ?, 1, ?)", name, name, make_card("p1"))
         for about in (self.first, self.second):
             service.sql("INSERT INTO payouts VALUES (?, ?, NULL)", about, name)
         cookie = {"name": "login", "value": name, "httpOnly": True, "sameSite": "Lax"}

@@ -1,4 +1,4 @@
-"""Test the service with the mock of each vendor: no account, no network, no charges."""
+"""Test the sessions with the mock of each vendor: no account, no network, no charges."""
 
 import logging
 import os
@@ -7,16 +7,23 @@ import tomllib
 from pathlib import Path
 
 import app as service
+import faces as facematch
 import pytest
 import shop as own
+import worker
 from fastapi.testclient import TestClient
+from migrate import migrate
 
 from facematch_core import StoreUnavailable
 from facematch_mock_server import Fault, MockServer, make_card
 
 FIRST, SECOND = "payout 1: 250 EUR", "payout 2: 9 EUR"
 CSRF = "a-token-of-the-form"
-PROFILES = {path.stem: path for path in sorted(Path(__file__).with_name("profiles").glob("*"))}
+LOGIN = "INSERT INTO logins VALUES ('a-login', 'ada', false, :csrf)"
+CONFIG = Path(__file__).with_name("facematch.toml").read_text()
+PROFILES = {
+    name: text for name, text in tomllib.loads(CONFIG)["profiles"].items() if name != "uploads"
+}
 #: Vendors whose component runs in the shop's page, and that send no webhooks.
 COMPONENTS = ("azure", "rekognition")
 #: Vendors that cannot end an open session: its verdict is never used.
@@ -41,12 +48,18 @@ class Shop:  # a browser, the service behind it, and the vendor
     def __init__(self, client, mock, vendor):
         self.client, self.mock, self.vendor, self.delivered = client, mock, vendor, 0
         self.sessions = mock.control.sessions
-        profile = tomllib.loads(PROFILES[vendor].read_text())["profiles"]["shop"]
-        self.is_document = profile.get("compared_with") == "document"
+        self.is_document = PROFILES[vendor].get("compared_with") == "document"
+
+    @property
+    def faces(self):
+        return service.app.state.faces
 
     @property
     def store(self):
-        return service.app.state.store
+        return self.faces.sessions
+
+    def look(self):
+        worker.look(self.faces)
 
     def post(self, path, about=FIRST, csrf=CSRF, **more):
         return self.client.post(path, data={"about": about, "csrf": csrf, **more})
@@ -97,7 +110,7 @@ class Shop:  # a browser, the service behind it, and the vendor
             self.client.get("/back")
         else:
             self.deliver(self.letters())
-        service.look(self.store)
+        self.look()
 
     def pass_by(self, card="p1"):
         self.start()
@@ -106,7 +119,7 @@ class Shop:  # a browser, the service behind it, and the vendor
 
     def come_back(self, query=""):
         answer = self.client.get(f"/back?{query}")
-        service.look(self.store)
+        self.look()
         return answer.status_code, answer.headers["Location"]
 
     @property
@@ -133,22 +146,33 @@ def open_shop(monkeypatch, tmp_path, request):
         if vendor not in COMPONENTS:  # a closed port: the test delivers webhooks itself
             secret = mock.control.webhooks.add("http://127.0.0.1:9/webhook").secret
         file = tmp_path / "facematch.toml"
-        file.write_text(PROFILES[vendor].read_text().replace("http://127.0.0.1:8080", mock.url))
-        monkeypatch.setenv("FACEMATCH_CONFIG", str(file))
-        monkeypatch.setenv("SHOP_KEY_ID", mock.client_id or "none")
-        monkeypatch.setenv("SHOP_KEY", mock.live_key)
-        monkeypatch.setenv("SHOP_WEBHOOK_SECRET", secret)
-        monkeypatch.setenv("PAYOUTS", str(tmp_path / "payouts.sqlite3"))
-        monkeypatch.setenv("ORIGIN", "https://shop.example")
+        file.write_text(re.sub(r"http://127.0.0.1:808\d", mock.url, CONFIG))
+        url = f"sqlite:///{tmp_path / 'shop.sqlite3'}"
+        variables = {
+            "FACEMATCH_CONFIG": str(file),
+            "SHOP_VENDOR": vendor,
+            "SHOP_KEY_ID": mock.client_id or "none",
+            "SHOP_KEY": mock.live_key,
+            "UPLOADS_KEY": mock.live_key,
+            "SHOP_WEBHOOK_SECRET": secret,
+            "DATABASE_URL": url,
+            "ORIGIN": "https://shop.example",
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        request.addfinalizer(own.engine_of(url).dispose)
+        migrate()
         client = TestClient(service.app, "https://shop.example", follow_redirects=False)
         client.__enter__()
         request.addfinalizer(lambda: client.__exit__(None, None, None))
         client.cookies["login"] = "a-login"
-        own.run("INSERT INTO logins VALUES ('a-login', 'ada', ?)", CSRF)
-        own.run("INSERT INTO customers VALUES ('ada', 'Ada Lovelace', ?)", make_card("p1"))
+        own.run(LOGIN, csrf=CSRF)
+        own.run("INSERT INTO customers VALUES ('ada', 'Ada Lovelace', 1, :p)", p=make_card("p1"))
         for about in (FIRST, SECOND):
-            own.run("INSERT INTO payouts VALUES (?, 'ada', NULL)", about)
-        return Shop(client, mock, vendor)
+            own.run("INSERT INTO payouts VALUES (:about, 'ada', NULL)", about=about)
+        opened_shop = Shop(client, mock, vendor)
+        opened_shop.config = file
+        return opened_shop
 
     return opened
 
@@ -279,7 +303,7 @@ def test_a_repeated_webhook_pays_nothing_twice(link_shop):
     letters = link_shop.letters()
     for _ in range(2):
         assert link_shop.deliver(reversed(letters)) == {200}
-        service.look(link_shop.store)
+        link_shop.look()
         link_shop.post("/pay")
         own.run("UPDATE payouts SET paid_at = NULL")
     assert link_shop.find().used_at is not None
@@ -294,7 +318,7 @@ def test_a_webhook_before_the_answer_to_the_start(link_shop):
         result = start(record, **more)
         link_shop.sessions.finish(result.record.session_id, card="p2")
         assert link_shop.deliver(link_shop.letters()) == {200}
-        service.look(link_shop.store)
+        link_shop.look()
         return result
 
     sessions.start = slow
@@ -319,7 +343,7 @@ def test_an_open_session_ends_with_the_login(shop):
     if shop.vendor not in CANNOT_END:
         assert not shop.sessions.open()
         return
-    own.run("INSERT INTO logins VALUES ('a-login', 'ada', ?)", CSRF)
+    own.run(LOGIN, csrf=CSRF)
     shop.finish(session_id=session_id)
     shop.hear()
     assert shop.post("/pay").status_code == 403
@@ -348,8 +372,8 @@ def test_a_verdict_under_a_former_workflow_is_not_paid(open_shop, vendor, monkey
     name, value = STRICTER[vendor]
     file = Path(os.environ["FACEMATCH_CONFIG"])
     file.write_text(re.sub(f'{name} = ".*"', f'{name} = "{value}"', file.read_text()))
-    with service.opened() as stricter:
-        monkeypatch.setattr(service.app.state, "store", stricter)
+    with facematch.opened() as stricter:
+        monkeypatch.setattr(service.app.state, "faces", stricter)
         assert shop.post("/pay").status_code == 403
         assert "We could not verify you." in shop.page()
 
@@ -357,11 +381,11 @@ def test_a_verdict_under_a_former_workflow_is_not_paid(open_shop, vendor, monkey
 def test_a_verdict_that_is_taken_back_raises_an_alarm(link_shop, caplog):
     link_shop.pass_by()
     link_shop.post("/pay")
-    service.look(link_shop.store)
+    link_shop.look()
     link_shop.revise()
     link_shop.hear()
     alarms = [record.name for record in caplog.records if record.levelno == logging.CRITICAL]
-    assert alarms == ["payouts"]
+    assert alarms == ["shop"]
 
 
 def test_the_worker_goes_on_without_a_deleted_customer_and_after_an_outage(link_shop, monkeypatch):
@@ -376,7 +400,7 @@ def test_the_worker_goes_on_without_a_deleted_customer_and_after_an_outage(link_
         raise StoreUnavailable("The database restarts.")
 
     monkeypatch.setattr(link_shop.store, "look", restart)
-    service.look(link_shop.store)
+    link_shop.look()
 
 
 def test_what_the_vendor_takes_back_is_not_paid_though_no_webhook_came(link_shop):
@@ -390,7 +414,7 @@ def test_a_film_that_nobody_needs_is_deleted_before_its_row(link_shop):
     if not link_shop.can.can_delete:
         pytest.skip("its vendor deletes nothing")
     link_shop.pass_by()
-    assert link_shop.store.forget(service.KEPT_DAYS) == ()  # too recent to delete
+    assert link_shop.store.forget(worker.KEPT_DAYS) == ()  # too recent to delete
     link_shop.mock.stop()
     (erased,) = link_shop.store.forget(0)
     assert not erased.is_done_here
@@ -410,6 +434,6 @@ def test_two_workers_read_a_session_once(shop):
     shop.finish()
     shop.client.get("/back")
     before = len(shop.mock.control.journal())
-    with service.opened() as other:
-        assert [len(store.look()) for store in (shop.store, other)] == [1, 0]
+    with facematch.opened() as other:
+        assert [len(each.sessions.look()) for each in (shop.faces, other)] == [1, 0]
     assert len(shop.mock.control.journal()) > before
