@@ -12,8 +12,8 @@ two=http://127.0.0.1:$TWO
 form="-H 'Cookie: login={customer}' -d csrf={customer} -d consent=yes"
 login="curl -sf -o /dev/null $one/demo/login?who={customer}"
 exec facematch drill --vendor "$vendor" --port "$MOCK" --document-name "LOVELACE ADA" \
-  --begin "sh -c \"$login && curl -sfi $form --data-urlencode 'about=250 EUR to {customer}' $two/start\"" \
-  --state "$one/demo/state?customer={customer}" --job "$two/demo/look" --webhook "$one/webhook" \
+  --begin "sh -c \"$login && curl -sfi --retry 9 --retry-connrefused $form --data-urlencode 'about=250 EUR to {customer}' $two/start\"" \
+  --state "$one/demo/state?customer={customer}" --job "$one/demo/look" --webhook "$one/webhook" \
   "$@" -- sh -c '
 export SHOP_KEY="$DRILL_KEY" SHOP_KEY_ID="$DRILL_CLIENT" SHOP_WEBHOOK_SECRET="$DRILL_SECRET"
 python -m uvicorn demo:app --port "$ONE" --log-level warning &
