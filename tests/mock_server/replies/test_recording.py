@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.cards import CARDS
+from kit.first_calls import start_recording
 
 import facematch_mock_server.vendors
 from facematch_core.testing import find_leaks
@@ -640,6 +641,27 @@ def test_names_that_the_mock_lacks_stay_and_are_listed(run):
     assert run.recording.kept == ["monitorings", "watchlists"]
     # A value is none: the user says that those of its field decide.
     assert "sanctions" not in run.text
+
+
+@pytest.mark.parametrize(
+    ("vendor", "name", "private"),
+    [
+        ("didit", "document_ai_documents", "Ai Weiwei"),
+        ("didit", "back_image_camera_front", "Camera"),
+        ("onfido", "colour_picture", "Colour"),
+        ("persona", "address-subdivision-abbr", "Abbr"),
+    ],
+)
+def test_vendors_field_stays_although_a_private_text_has_its_word(vendor, name, private, tmp_path):
+    file = tmp_path / "recording.json"
+    recording, host = start_recording(vendor, file)
+    body = json.dumps({"first_name": private, name: True}).encode()
+    reply = Response(status=200, headers=(("Content-Type", "application/json"),), body=body)
+    request = Request.make(method="GET", target="/", headers=[("Host", host)])
+    recording.add(vendor, host, request, reply)
+    (mapping,) = json.loads(file.read_text())["mappings"]
+    assert mapping["response"]["jsonBody"].pop(name) is True
+    assert private not in file.read_text()
 
 
 def test_user_keeps_a_field_and_hides_a_name(tmp_path):

@@ -193,7 +193,7 @@ def judge_document(_claims: CitedClaims, _: object, values: Mapping[str, Any]) -
     document = values["document"]
     expires_on = document.get("expiration_date")
     is_expired = expires_on is not None and expires_on < values["today"]
-    names = [name for name in DOCUMENT_FIELDS.split() if name not in _OF_SESSIONS]
+    names = [name for name in DOCUMENT_FIELDS if name not in _OF_SESSIONS]
     return {
         "status": DECLINED if is_expired else APPROVED,
         **dict.fromkeys(names),

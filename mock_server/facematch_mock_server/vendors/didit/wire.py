@@ -51,25 +51,61 @@ STEPS: Mapping[str, Feature] = {
     "LIVENESS": FEATURES["PASSIVE_LIVENESS"],
     "FACE_MATCH": FEATURES["FACE_MATCH"],
 }
-BLOCKS = """
-    id_verifications nfc_verifications liveness_checks face_matches phone_verifications
-    email_verifications poa_verifications document_ai_documents questionnaire_responses
-    aml_screenings ip_analyses database_validations
-"""
+BLOCKS = (
+    "id_verifications",
+    "nfc_verifications",
+    "liveness_checks",
+    "face_matches",
+    "phone_verifications",
+    "email_verifications",
+    "poa_verifications",
+    "document_ai_documents",
+    "questionnaire_responses",
+    "aml_screenings",
+    "ip_analyses",
+    "database_validations",
+)
 
 #: What a start tells of the person, which the decision shows as it was sent.
 DETAILS = ("expected_details", "contact_details")
 
 #: Document fields that are empty unless `control.sessions.document` sets them.
-DOCUMENT_FIELDS = """
-    document_type document_subtype document_number personal_number front_video back_image back_video
-    full_front_image full_back_image date_of_birth age front_image_camera_front
-    back_image_camera_front expiration_date date_of_issue issuing_state issuing_state_name
-    first_name last_name full_name gender address formatted_address place_of_birth marital_status
-    nationality mrz extra_fields parsed_address extra_files front_image_quality_score
-    back_image_quality_score front_image_camera_front_face_match_score
-    back_image_camera_front_face_match_score
-"""
+DOCUMENT_FIELDS = (
+    "document_type",
+    "document_subtype",
+    "document_number",
+    "personal_number",
+    "front_video",
+    "back_image",
+    "back_video",
+    "full_front_image",
+    "full_back_image",
+    "date_of_birth",
+    "age",
+    "front_image_camera_front",
+    "back_image_camera_front",
+    "expiration_date",
+    "date_of_issue",
+    "issuing_state",
+    "issuing_state_name",
+    "first_name",
+    "last_name",
+    "full_name",
+    "gender",
+    "address",
+    "formatted_address",
+    "place_of_birth",
+    "marital_status",
+    "nationality",
+    "mrz",
+    "extra_fields",
+    "parsed_address",
+    "extra_files",
+    "front_image_quality_score",
+    "back_image_quality_score",
+    "front_image_camera_front_face_match_score",
+    "back_image_camera_front_face_match_score",
+)
 
 
 def features_of(session: Session) -> tuple[Feature, ...]:
@@ -128,7 +164,7 @@ def decision_body(
     if is_open(world, session):
         url = page_url(world, session, origin)
     pictures = picture_urls(world, claims, session, origin, now)
-    blocks = dict.fromkeys(BLOCKS.split(), claims["decision.empty_block"])
+    blocks = dict.fromkeys(BLOCKS, claims["decision.empty_block"])
     for feature, result in results_of(session).items():
         make_block = _BLOCK_MAKERS[feature.name]
         blocks[feature.block] = [make_block(claims, session, result, pictures)]
@@ -161,7 +197,7 @@ def _make_document_block(
     value.
     """
     feature = _DOCUMENT
-    fields = dict.fromkeys(DOCUMENT_FIELDS.split(), claims["decision.hidden_field"])
+    fields = dict.fromkeys(DOCUMENT_FIELDS, claims["decision.hidden_field"])
     if session.hosted is None:
         values = {name: value for name, value in result.items() if name in fields}
     else:

@@ -87,27 +87,47 @@ def face_comparison(result: str, score: float, document_id: str) -> dict[str, An
     }
 
 
+_COMPARED = (
+    "date_of_birth",
+    "date_of_expiry",
+    "document_numbers",
+    "document_type",
+    "first_name",
+    "gender",
+    "issuing_country",
+    "last_name",
+)
 #: The parts of each breakdown of a Document report. Those of a chip, in issuing_authority, and of a
 #: barcode are left out: the mock's documents have neither.
 _DOCUMENT_PARTS = {
-    "age_validation": "minimum_accepted_age",
-    "compromised_document": "document_database repeat_attempts",
-    "data_comparison": (
-        "date_of_birth date_of_expiry document_numbers document_type first_name gender "
-        "issuing_country last_name"
+    "age_validation": ("minimum_accepted_age",),
+    "compromised_document": ("document_database", "repeat_attempts"),
+    "data_comparison": _COMPARED,
+    "data_consistency": (*_COMPARED, "multiple_data_sources_present", "nationality"),
+    "data_validation": (
+        "date_of_birth",
+        "document_expiration",
+        "document_numbers",
+        "expiry_date",
+        "gender",
+        "mrz",
     ),
-    "data_consistency": (
-        "date_of_birth date_of_expiry document_numbers document_type first_name gender "
-        "issuing_country last_name multiple_data_sources_present nationality"
-    ),
-    "data_validation": "date_of_birth document_expiration document_numbers expiry_date gender mrz",
     "image_integrity": (
-        "colour_picture conclusive_document_quality image_quality supported_document"
+        "colour_picture",
+        "conclusive_document_quality",
+        "image_quality",
+        "supported_document",
     ),
-    "police_record": "",
+    "police_record": (),
     "visual_authenticity": (
-        "digital_tampering face_detection fonts original_document_present other "
-        "picture_face_integrity security_features template"
+        "digital_tampering",
+        "face_detection",
+        "fonts",
+        "original_document_present",
+        "other",
+        "picture_face_integrity",
+        "security_features",
+        "template",
     ),
 }
 _NO_FACE = ("visual_authenticity", "face_detection")
@@ -138,7 +158,7 @@ def document_results(sub_result: str, flaw: tuple[str, str] | None = None) -> di
     for name, part_names in _DOCUMENT_PARTS.items():
         breakdown[name] = {"result": word(name != flawed_name)}
         parts = {}
-        for part in part_names.split():
+        for part in part_names:
             # The part "other" is consider if one of its neighbours is.
             is_flawed = name == flawed_name and part in (flawed_part, "other")
             parts[part] = {"result": word(not is_flawed), "properties": {}}

@@ -63,11 +63,23 @@ def select_attributes(resources: Any, names: Mapping[str, Container[str]]) -> An
 #: Names and fixed values of Persona's answers; the file names their sources.
 DATA = json.loads((files(__package__) / "inquiry.json").read_text("utf-8"))
 #: The attributes of an inquiry that repeat `fields` before version 2025-10-27.
-_REPEATED_FIELDS = """
-    birthdate name-first name-middle name-last phone-number email-address social-security-number
-    address-street-1 address-street-2 address-city address-subdivision address-postal-code
-    address-subdivision-abbr address-postal-code-abbr identification-number
-"""
+_REPEATED_FIELDS = (
+    "birthdate",
+    "name-first",
+    "name-middle",
+    "name-last",
+    "phone-number",
+    "email-address",
+    "social-security-number",
+    "address-street-1",
+    "address-street-2",
+    "address-city",
+    "address-subdivision",
+    "address-postal-code",
+    "address-subdivision-abbr",
+    "address-postal-code-abbr",
+    "identification-number",
+)
 
 
 #: The place of each attribute of an account's request in its `fields`.
@@ -94,7 +106,7 @@ def repeat_fields(resources: Any) -> Any:
     attributes = dict(resources["attributes"])
     fields = attributes.get("fields", {})
     if resources["type"] == "inquiry":
-        for name in _REPEATED_FIELDS.split():
+        for name in _REPEATED_FIELDS:
             attributes[name] = fields.get(name, {}).get("value")
     if resources["type"] == "account":
         for name, (outer, *inner) in ACCOUNT_FIELDS.items():

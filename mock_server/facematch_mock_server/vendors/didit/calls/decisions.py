@@ -61,7 +61,7 @@ def decision(call: DiditCall) -> Response:
 def decision_of_v2(call: DiditCall) -> Response:
     """Respond with a session's decision, in which each block is an object, or null."""
     body = _body_of(call)
-    for name in BLOCKS.split():
+    for name in BLOCKS:
         blocks = body.pop(name)
         if name in _BLOCKS_OF_V2:
             body[_BLOCKS_OF_V2[name]] = blocks[0] if blocks else None
