@@ -102,7 +102,7 @@ def check(
         newest = next(iter(rows), None) or table.find_newest(case)
         if newest is not None and not anew and table.waits(newest):
             return asked.find_same(
-                [newest, *rows],
+                [newest],
                 errors.UnderReview(
                     "A verdict of this case waits for a person, or was accepted and not used yet: "
                     "see find and decide. anew=True makes another check. Nothing was sent."

@@ -727,6 +727,16 @@ def test_nothing_is_sent_while_a_verdict_waits(reviewed, is_accepted, days):
     assert reviewed.use() is FIRST
 
 
+def test_pictures_of_an_earlier_no_are_other_pictures_while_a_verdict_waits(open_reviewed):
+    checks = open_reviewed("checks")
+    checks.review(selfie=OTHER, match=NO_MATCH)
+    checks.review()
+    decide(checks.case())
+    with pytest.raises(fm.UnderReview):
+        checks.case().verify_live(OTHER, DOCUMENT)
+    assert checks.use() is FIRST
+
+
 def test_nothing_is_sent_after_an_acceptance_of_an_old_verdict(reviewed):
     reviewed.opened.clock.advance(29 * DAY)
     decide(reviewed.case())
