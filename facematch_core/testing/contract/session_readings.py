@@ -288,8 +288,14 @@ class SessionRecording(Recording):
         backend: Any = self.bench.backend
         # A changed response may lead to further requests.
         answer = backend.read_reply(self.request, *replies, *[self.reply] * 20)
-        # The core judges it as if the vendor had sent the replies.
-        with mock.patch.object(type(backend), "read_session", side_effect=[answer]):
+
+        def give_answer(*_: object) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        # The core judges it as if the vendor had sent the replies. A Mock takes as long as a read.
+        with mock.patch.object(type(backend), "read_session", give_answer):
             return self.desk.read(self.record)
 
     def _find_details(self, document: object, verdict: object) -> list[ValuePath]:

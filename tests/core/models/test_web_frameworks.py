@@ -7,9 +7,6 @@ import httpx
 import jsonschema
 import pydantic
 import pytest
-from django.http import JsonResponse
-from fastapi import FastAPI
-from flask import Flask, jsonify
 from kit.fakes import liveness_result, match_result
 from kit.sessions import Acme
 from openapi_spec_validator import validate
@@ -60,8 +57,15 @@ def add_route(app, document, declared_by):
         app.get(f"/{document.kind}", response_model=type(document))(handler)
 
 
+def new_app():
+    # Takes half a second, which only these tests pay.
+    from fastapi import FastAPI
+
+    return FastAPI()
+
+
 def app_declared_by(declared_by):
-    app = FastAPI()
+    app = new_app()
     for document in DOCUMENTS:
         add_route(app, document, declared_by)
     return app
@@ -81,7 +85,7 @@ def test_fastapis_description_is_valid_and_either_way_the_same(described):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=kind_of)
 @pytest.mark.parametrize("declared_by", ["annotation", "response_model"])
 def test_fastapi_answers_and_describes_the_json_form(document, declared_by, described):
-    app = FastAPI()
+    app = new_app()
     add_route(app, document, declared_by)
     path = f"/{document.kind}"
     assert get(app, path).json() == json.loads(json.dumps(document.to_dict()))
@@ -96,7 +100,10 @@ def test_fastapi_answers_and_describes_the_json_form(document, declared_by, desc
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=kind_of)
 def test_frameworks_refuse_a_result_without_its_type(document):
-    app = FastAPI()
+    from django.http import JsonResponse
+    from flask import Flask, jsonify
+
+    app = new_app()
     app.get("/")(lambda: document)
     with pytest.raises(ValueError, match="not iterable"):
         get(app, "/")
