@@ -1,6 +1,11 @@
 """What holds at the end of each life: the vendor's bill and the rows are the judge."""
 
 import collections
+import itertools
+import json
+
+from simulation.plan import CUSTOMERS, MATTERS
+from simulation.world import WITHOUT_DOCUMENT
 
 from facematch_core.store.table import hash_of
 
@@ -18,36 +23,63 @@ def find_faults(life, connection):
     )
     yield from _find_payouts(life, payouts, checks, sessions)
     yield from _find_charges(life)
+    yield from _find_decisions(life, checks, sessions)
     yield from _find_sessions(life, sessions)
     yield from _find_traces(life, checks, sessions)
 
 
 def _find_payouts(life, payouts, checks, sessions):
-    """A matter is paid once, by the right person, and whatever was used is paid."""
+    """A matter is paid once, by the right person, and whatever was used is paid.
+
+    An erased case may be used again, by a request that was under way.
+    """
     counts = collections.Counter(tuple(row.values()) for row in payouts)
     for (kind, customer, matter, _), count in sorted(counts.items()):
         if count > 1:
             yield f"{customer} was paid matter {matter} {count} times by {kind}"
-    paid = {tuple(row.values())[:3] for row in payouts}
+    paid = {case[:3] for case in counts}
     for kind, rows in (("upload", checks), ("session", sessions)):
         used = {row["case_key"] for row in rows if row["used_at"] is not None}
-        for customer, matter in sorted({wish[:2] for wish in life.wishes}):
+        for customer, matter in itertools.product(CUSTOMERS, MATTERS):
             case = (kind, customer, matter)
             is_used = hash_of(customer, "payout", matter) in used
             if is_used and case not in paid.union(life.unpaid):
                 yield f"matter {matter} of {customer} was used by {kind}, and not paid"
     for row in sessions:
-        if row["used_at"] is not None and row["session_id"] not in life.right_films:
-            yield f"session {row['session_id']} was used without the right person"
+        card, name = life.films.get(row["session_id"], ("nobody", ""))
+        is_for_a_person = name == "A. BYRON" and life.plan.vendor not in WITHOUT_DOCUMENT
+        is_pass = card == "p1" and (row["decisions"] is not None or not is_for_a_person)
+        if row["used_at"] is not None and not is_pass:
+            yield f"session {row['session_id']} was used, in which the vendor saw {card}, {name}"
 
 
 def _find_charges(life):
-    """A wish costs two calls, and again only for whom gives up an unknown one."""
-    charges = life.world.uploads.charges()
-    count = sum(charge.what in _CALLS_OF_CHECK for charge in charges)
-    most = 2 * (len(life.wishes) + life.given_up)
-    if count > most:
-        yield f"{count} calls were charged, for {most} that were wished"
+    """A wish costs each call once, and again only for whom gives up an unknown one."""
+    for (what, action, customer, matter, *wish), count in life.charged.items():
+        if what not in _CALLS_OF_CHECK:
+            continue
+        most = 1 + life.given_up[customer, matter]
+        if action != "upload" or count > most:
+            yield f"{what} of {customer} {matter} {wish} was charged {count} times by {action}"
+
+
+def _find_decisions(life, checks, sessions):
+    """Of the decisions by one page one stands, is in its row, and the last one of a use is yes."""
+    by_page = collections.defaultdict(set)
+    for _, decision in life.decided:
+        by_page[decision.evidence].add((decision.accept, decision.by))
+    for standing in by_page.values():
+        if len(standing) > 1:
+            yield f"by one page {sorted(standing)} stand"
+    stored = []
+    for row in (*checks, *sessions):
+        decisions = json.loads(row["decisions"] or "[]")
+        stored += [decision["evidence"] for decision in decisions]
+        if row["used_at"] is not None and decisions and not decisions[-1]["accept"]:
+            yield f"{row['id']} was used although a person refused it"
+    for customer, decision in life.decided:
+        if decision.evidence not in stored and customer not in life.erased:
+            yield f"a decision about {customer} is lost"
 
 
 def _find_sessions(life, sessions):

@@ -1,13 +1,15 @@
 """A life: what customers, a vendor and daily jobs do by a plan, and what was wished and paid."""
 
+import collections
 import contextlib
 
 import attrs
+import requests
 import sqlalchemy as sa
 from kit.cards import CARDS
 from simulation import plan as plans
 from simulation.laws import find_faults
-from simulation.world import YEAR_S, Died, Process, World
+from simulation.world import ADA, WITHOUT_DOCUMENT, YEAR_S, Died, Process, World
 
 import facematch_core as fm
 
@@ -23,12 +25,15 @@ class Life:
     Attributes:
         log: A line for each action: how it ended, and the vendor's charges until then.
         deaths, swaps: Number of deaths, and of actions in between.
-        wishes: What is to be paid for: customer, matter, pictures, and whether it came after an
-            erasure, which ends all earlier wishes.
-        given_up: Number of unknown outcomes that were given up.
+        charged: Number of charges of each wish: the call, the customer, the matter, the pictures,
+            and whether it came after an erasure, which ends all earlier wishes.
+        given_up: Number of unknown outcomes that were given up, by customer and matter.
         latest: The pictures of the upload that was begun last, by customer and matter.
-        right_films: The sessions in which the right person passed.
-        erased: The erased customers.
+        films: The cards that were shown in the sessions.
+        page: What the desk was shown last: the kind, the step with the case, and the evidence.
+        decided: The decisions that came back, with their customers.
+        erased: The customers whose erasure was begun.
+        gone: Those whose erasure has ended once.
         unpaid: The (kind, customer, matter) that may be used, since a process died on the way to
             the payout.
         faults: What must not be, as sentences.
@@ -38,11 +43,14 @@ class Life:
         self.plan = plan
         self.log = []
         self.deaths = self.swaps = 0
-        self.wishes = set()
-        self.given_up = 0
+        self.charged = collections.Counter()
+        self.given_up = collections.Counter()
         self.latest = {}
-        self.right_films = set()
+        self.films = {}
+        self.page = None
+        self.decided = []
         self.erased = []
+        self.gone = set()
         self.unpaid = []
         self.faults = []
         #: The processes that act, with what they do; the last one in the place of the others.
@@ -53,8 +61,11 @@ class Life:
         """Do the steps and three days of daily jobs; return the faults."""
         with self.world, contextlib.ExitStack() as stack:
             self.world.at_point = self._at_point
-            self.world.after_commit = self._after_commit
-            self.processes = [Process(self.world, ahead_s) for ahead_s in (0, self.plan.skew_s)]
+            self.world.after = self._after
+            self.processes = [
+                Process(self.world, number, ahead_s)
+                for number, ahead_s in enumerate((0, self.plan.skew_s))
+            ]
             for process in self.processes:
                 stack.callback(process.close)
             with self.processes[0].transaction() as connection:
@@ -70,7 +81,7 @@ class Life:
 
     def _act(self, step):
         """Do a step, and write down how it ended; then send it again if the plan says so."""
-        if step.action in plans.REQUESTS and step.customer in self.erased:
+        if step.action in plans.BY_CUSTOMER and step.customer in self.erased:
             return
         process = self.processes[step.process]
         if any(each.process is process for each in self._acting):
@@ -111,19 +122,32 @@ class Life:
             raise Died
         if not may_swap or acting.process.in_transaction:
             return
-        if acting.swap and acting.points >= acting.step.swap_at:
+        acting.places += 1
+        if acting.swap and acting.places >= acting.step.swap_at:
             steps, acting.swap = acting.swap, ()
             self.swaps += 1
             for step in steps:
                 self._act(step)
 
-    def _after_commit(self):
+    def _after(self, done):
+        """Count a "commit" or "request" that is done, and its charges; lose its answer perhaps."""
         if not self._acting:
             return
         acting = self._acting[-1]
-        acting.commits += 1
-        if acting.commits == acting.step.loses_commit:
-            raise fm.StoreUnavailable("The answer to a COMMIT was lost.")
+        self._count_charges(acting.step)
+        acting.done[done] += 1
+        if (done, acting.done[done]) == (acting.step.loses, acting.step.loses_at):
+            if done == "commit":
+                raise fm.StoreUnavailable("The answer to a COMMIT was lost.")
+            raise requests.ConnectionError("The answer to a request was lost.")
+
+    def _count_charges(self, step):
+        """Note for which wish the vendor has charged since it was asked last."""
+        pictures = plans.UPLOADS[step.choice % len(plans.UPLOADS)]
+        wish = (step.customer, step.matter, pictures, step.customer in self.erased)
+        charges = self.world.uploads.charges()
+        for charge in charges[self.charged.total() :]:
+            self.charged[charge.what, step.action, *wish] += 1
 
     # What may happen, by a step.
 
@@ -131,39 +155,34 @@ class Life:
         """Check two pictures, and pay out."""
         pictures = plans.UPLOADS[step.choice % len(plans.UPLOADS)]
         self.latest[step.customer, step.matter] = pictures
-        self._wish(step, pictures)
-        case = process.checks.of(step.customer, purpose="payout", about=step.matter)
+        case = self._case_of(process, "upload", step)
         case.verify_live(*(CARDS[name] for name in pictures), retention=fm.Retention.KEEP)
-        self._wish(step, pictures)
         end = self._pay(process, "upload", step, case.use)
-        are_right = [
-            is_right(each[0]) for each in (pictures, self.latest[step.customer, step.matter])
-        ]
-        if end == "PAID" and not any(are_right):
-            self.faults.append(f"{step.customer} was paid matter {step.matter} by wrong pictures")
+        shown = {pictures[0], self.latest[step.customer, step.matter][0]}
+        # Decisions are judged by the rows.
+        if end == "PAID" and not any(is_right(card) or card == "score-30" for card in shown):
+            self.faults.append(f"{step.customer} was paid matter {step.matter} by {sorted(shown)}")
         return end
 
-    def _wish(self, step, pictures):
-        """Note what is wished, before and after the call: it may be erased in the middle."""
-        was_erased = step.customer in self.erased
-        self.wishes.add((step.customer, step.matter, pictures, was_erased))
-
     def _give_up(self, process, step):
-        case = process.checks.of(step.customer, purpose="payout", about=step.matter)
         # Counted before, because it may die in it.
-        self.given_up += 1
-        self.given_up -= not case.give_up()
+        self.given_up[step.customer, step.matter] += 1
+        if not self._case_of(process, "upload", step).give_up():
+            self.given_up[step.customer, step.matter] -= 1
 
     def _begin(self, process, step):
-        self._session_of(process, step).begin(any_document=True)
+        self._case_of(process, "session", step).begin()
 
     def _payout(self, process, step):
-        case = self._session_of(process, step)
+        if step.choice % 4 == 0:
+            return self._pay(process, "upload", step, self._case_of(process, "upload", step).use)
+        case = self._case_of(process, "session", step)
         return self._pay(process, "session", step, lambda **to: case.use(max_age_s=YEAR_S, **to))
 
     @staticmethod
-    def _session_of(process, step):
-        return process.sessions.of(step.customer, purpose="payout", about=step.matter)
+    def _case_of(process, kind, step):
+        store = process.checks if kind == "upload" else process.sessions
+        return store.of(step.customer, purpose="payout", about=step.matter)
 
     def _pay(self, process, kind, step, use):
         """Pay out in the transaction of the use; or, for every third, in another one after it."""
@@ -171,13 +190,21 @@ class Life:
         case = tuple(payout.values())
         self.unpaid.append(case)
         is_together = step.choice % 3 > 0
+        was_gone = step.customer in self.gone
+
+        def use_once(**to):
+            used = use(**to)
+            if used and step.customer in self.gone and not was_gone:
+                self.faults.append(f"matter {step.matter} of the erased {step.customer} was used")
+            return used
+
         try:
-            used = None if is_together else use()
+            used = None if is_together else use_once()
         except fm.StoreUnavailable:
             process.undoing.append(case)
             raise
         with process.transaction() as connection:
-            used = use(connection=connection) if is_together else used
+            used = use_once(connection=connection) if is_together else used
             if used:
                 payout["erased"] = int(step.customer in self.erased)
                 query = "INSERT INTO payouts VALUES (:kind, :customer, :matter, :erased)"
@@ -186,16 +213,44 @@ class Life:
         return "PAID" if used else f"use {used}"
 
     def _film(self, _process, step):
-        """A person goes through one of the open sessions; the vendor writes its webhooks."""
-        sessions = [*self.world.sessions.sessions.open()]
+        """A person goes through an open session, mostly the newest; the vendor writes webhooks."""
+        control = self.world.sessions.sessions
+        sessions = [*control.open()]
         if not sessions:
             return "nobody"
-        session = sessions[step.choice % len(sessions)]
-        card = plans.FILMED[step.choice % len(plans.FILMED)]
-        self.world.sessions.sessions.finish(session.id, card=CARDS[card])
-        if is_right(card):
-            self.right_films.add(session.id)
-        return card
+        session = sessions[step.choice % len(sessions) if step.choice % 3 == 0 else -1]
+        card, name = plans.FILMED[step.choice % len(plans.FILMED)]
+        if self.plan.vendor not in WITHOUT_DOCUMENT:
+            control.document(session.id, full_name=name, date_of_birth=ADA.date_of_birth)
+        control.finish(session.id, card=CARDS[card])
+        self.films[session.id] = (card, name)
+        return f"{card}, {name}"
+
+    def _decide(self, process, step):
+        """A person decides by the page of a case, or by the last one, shown long ago perhaps."""
+        if step.choice % 3 or self.page is None:
+            for kind in ("upload", "session"):
+                found = self._case_of(process, kind, step).find()
+                if found is not None and found.evidence is not None:
+                    self.page = (kind, step, found.evidence)
+        if self.page is None:
+            return "nothing to decide"
+        kind, shown, evidence = self.page
+        # In the other process, somebody else decides otherwise.
+        decision = {
+            "evidence": evidence,
+            "accept": (step.choice + process.number) % 4 > 0,
+            "by": f"staff-{process.number}",
+            "reason": "seen",
+        }
+        case = self._case_of(process, kind, shown)
+        if step.choice % 5 < 3:
+            with process.transaction() as connection:
+                decided = case.decide(**decision, connection=connection)
+        else:
+            decided = case.decide(**decision)
+        self.decided.append((shown.customer, decided))
+        return f"{kind} of {shown.customer} {shown.matter}: accept={decided.accept}"
 
     def _hear(self, process, step):
         """A webhook comes: any of those that were sent, perhaps once more."""
@@ -219,6 +274,7 @@ class Life:
             self.erased.append(step.customer)
         process.sessions.erase(step.customer)
         process.checks.erase(step.customer)
+        self.gone.add(step.customer)
 
     def _run_daily_jobs(self):
         """Nobody dies any more; each day all jobs run, and erasures are asked for again."""
@@ -240,14 +296,16 @@ class _Acting:
     """A process in the middle of a step.
 
     Attributes:
-        points, commits: Number of points that it has reached, and of its stores' commits.
+        points, places: Number of points that it has reached, and of those without a transaction.
+        done: Number of its stores' commits, and of its requests.
         swap: What is still to come in between.
     """
 
     process: Process
     step: plans.Step
     points: int = 0
-    commits: int = 0
+    places: int = 0
+    done: collections.Counter = attrs.field(factory=collections.Counter)
     swap: tuple = attrs.field(init=False)
 
     def __attrs_post_init__(self):

@@ -8,16 +8,23 @@ import random
 import attrs
 
 CUSTOMERS = [f"customer-{number}" for number in range(4)]
-MATTERS = ["1", "2"]
-#: The two pictures of an upload, by name. The last two pairs are no yes.
+MATTERS = ["1", "2", "3"]
+#: The two pictures of an upload, by name. A person decides on "score-30"; the last two are no yes.
 UPLOADS = [
     *[("p1-again", "p1")] * 2,
     ("p1", "p1-again"),
+    *[("score-30", "p1")] * 2,
     ("p2", "p1"),
     ("not-live", "p1"),
 ]
-#: What a person shows in a session; the last two are no yes.
-FILMED = ["p1", "p1", "p1-again", "attack", "not-live"]
+#: What a person shows in a session, and the name in the document, if one is read. The name with an
+#: initial is for a person to decide; the last two are no yes.
+FILMED = [
+    *[("p1", "ADA BYRON")] * 3,
+    *[("p1", "A. BYRON")] * 2,
+    ("attack", "ADA BYRON"),
+    ("not-live", "A. BYRON"),
+]
 WAITS_S = [1, 5, 13, 60, 700]
 #: How much the second machine's clock is ahead.
 SKEWS_S = [0, 3, 20, 300, -20, -300]
@@ -29,13 +36,18 @@ WEIGHTS = {
     "hear": 4,
     "look": 4,
     "payout": 6,
+    "decide": 4,
     "give_up": 1,
     "reconcile": 1,
     "wait": 3,
     "erase": 0.4,
 }
-#: Actions that a customer, or a queue, may send again.
-REQUESTS = ("upload", "begin", "payout")
+#: What often follows.
+NEXT = {"begin": "film", "film": "payout", "upload": "decide", "decide": "payout"}
+#: Actions of a customer, who does nothing more once erased.
+BY_CUSTOMER = ("upload", "begin", "payout")
+#: Actions that whoever asks for them may send again.
+REQUESTS = (*BY_CUSTOMER, "decide")
 
 
 @attrs.frozen
@@ -48,11 +60,10 @@ class Step:
         customer, matter: For whom and for what.
         choice: A number that chooses among what is there: a picture, a session, a webhook.
         dies_at: The point at which the process dies, counted from 1; None if it does not.
-        swap_at: The point from which the other process acts first, at a place without a
-            transaction.
+        swap_at: The place, of those without a transaction, at which the other process acts first.
         swap: What the other process does there; time may pass there, too.
-        loses_commit: The number of the COMMIT of a store of which the answer is lost, although it
-            is committed; None if none is.
+        loses: Of what the answer is lost although it is done, "commit" of a store or "request".
+        loses_at: The number of that commit or request.
         again_in: The process that gets the same request again afterwards, or None.
     """
 
@@ -64,7 +75,8 @@ class Step:
     dies_at: int | None = None
     swap_at: int = 0
     swap: "tuple[Step, ...]" = ()
-    loses_commit: int | None = None
+    loses: str | None = None
+    loses_at: int = 0
     again_in: int | None = None
 
     def without_accidents(self):
@@ -72,23 +84,10 @@ class Step:
         if self.dies_at is not None:
             yield attrs.evolve(self, dies_at=None)
         yield from (attrs.evolve(self, swap=swap) for swap in _without_some(self.swap, 1))
-        if self.loses_commit is not None:
-            yield attrs.evolve(self, loses_commit=None)
+        if self.loses is not None:
+            yield attrs.evolve(self, loses=None)
         if self.again_in is not None:
             yield attrs.evolve(self, again_in=None)
-
-    def __str__(self):
-        words = [f"process {self.process}: {self.action} of {self.customer}, matter {self.matter}"]
-        if self.dies_at is not None:
-            words.append(f"dies at point {self.dies_at}")
-        if self.swap:
-            swap = "; ".join(map(str, self.swap))
-            words.append(f"at point {self.swap_at} comes ({swap})")
-        if self.loses_commit is not None:
-            words.append(f"the answer to its COMMIT {self.loses_commit} is lost")
-        if self.again_in is not None:
-            words.append(f"is sent again to process {self.again_in}")
-        return ", ".join(words)
 
 
 @attrs.frozen
@@ -104,43 +103,56 @@ def draw(seed, vendors, length):
     """Draw a plan from a number: the same number gives the same plan."""
     luck = random.Random(f"life {seed}")
     vendor = luck.choice(vendors)
-    return Plan(vendor, luck.choice(SKEWS_S), tuple(_draw_step(luck) for _ in range(length)))
+    skew_s = luck.choice(SKEWS_S)
+    steps = []
+    for _ in range(length):
+        step = _draw_step(luck, luck.randrange(2))
+        if steps and luck.random() < 0.7:
+            # Most of what happens goes on with what was done last, or it would seldom meet.
+            before = steps[-1]
+            action = luck.choice([step.action, NEXT.get(before.action, step.action)])
+            case = {"customer": before.customer, "matter": before.matter}
+            step = attrs.evolve(step, action=action, **case)
+        steps.append(_with_swap(luck, step))
+    return Plan(vendor, skew_s, tuple(steps))
 
 
-def _draw_step(luck, process=None):
-    """Draw a step; one that comes in between, in a given process, has none in between itself."""
-    may_swap = process is None
+def _draw_step(luck, process):
     (action,) = luck.choices([*WEIGHTS], WEIGHTS.values())
-    step = Step(
+    is_again = action in REQUESTS and luck.random() < 0.3
+    return Step(
         action,
-        process=luck.randrange(2) if process is None else process,
+        process,
         customer=luck.choice(CUSTOMERS),
         matter=luck.choice(MATTERS),
         choice=luck.randrange(1000),
-        dies_at=luck.randint(1, 40) if luck.random() < 0.25 else None,
-        loses_commit=luck.randint(1, 12) if luck.random() < 0.15 else None,
+        dies_at=luck.randint(1, 40) if luck.random() < 0.2 else None,
+        loses=luck.choice(["commit", "request"]) if luck.random() < 0.2 else None,
+        loses_at=luck.randint(1, luck.choice([3, 10])),
+        again_in=luck.randrange(2) if is_again else None,
     )
-    if may_swap and luck.random() < 0.5:
-        count = luck.choice([1, 1, 2, 3])
-        swap = tuple(_draw_step_between(luck, step) for _ in range(count))
-        step = attrs.evolve(step, swap_at=luck.randint(1, luck.choice([6, 12, 40])), swap=swap)
-    if action in REQUESTS and luck.random() < 0.3:
-        step = attrs.evolve(step, again_in=luck.randrange(2))
-    return step
 
 
-def _draw_step_between(luck, step):
-    """Draw a step of the other process: mostly the same one, a wait, or of the same customer."""
-    between = _draw_step(luck, 1 - step.process)
-    kind = luck.choice(["same", "wait", "customer", "any"])
-    if kind == "any":
-        return between
-    if kind == "wait":
-        return attrs.evolve(between, action="wait")
-    between = attrs.evolve(between, customer=step.customer, matter=step.matter)
-    if kind == "customer":
-        return between
-    return attrs.evolve(between, action=step.action, choice=step.choice)
+def _with_swap(luck, step):
+    """Return a step, half of the time with steps of the other process in between.
+
+    Often the first of them is a wait: the process was suspended. The others are mostly the same
+    step, or are about the same customer.
+    """
+    if luck.random() < 0.5:
+        return step
+    between = []
+    for number in range(luck.choice([1, 1, 2, 3])):
+        other = _draw_step(luck, 1 - step.process)
+        kind = luck.choice(["same", "same", "customer", "wait" if number == 0 else "any"])
+        if kind == "wait":
+            other = attrs.evolve(other, action="wait")
+        elif kind != "any":
+            other = attrs.evolve(other, customer=step.customer, matter=step.matter)
+        if kind == "same":
+            other = attrs.evolve(other, action=step.action, choice=step.choice)
+        between.append(other)
+    return attrs.evolve(step, swap_at=luck.randint(1, luck.choice([4, 12])), swap=tuple(between))
 
 
 def shorten(plan, fails):

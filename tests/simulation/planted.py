@@ -4,43 +4,67 @@ import contextlib
 import functools
 from unittest import mock
 
-from facematch_core.backend.session_types import Deletion, DeletionState, SessionResult
-from facematch_core.checks import erasing, making
+import attrs
+
+from facematch_core.backend.session_types import SessionResult
+from facematch_core.checks import making
 from facematch_core.checks import rows as check_rows
 from facematch_core.checks.table import CheckTable
 from facematch_core.sessions import rows as session_rows
-from facematch_core.sessions.sessions import Sessions
 from facematch_core.sessions.store import SessionStore
 from facematch_core.store.database import Database
-from facematch_core.store.table import Judged, Use
+from facematch_core.store.table import Judged, StoreTable, Use
 
 FAULTS = {}
-GONE = Deletion(state=DeletionState.DONE)
+_Asked = making._AskedCheck  # noqa: SLF001
 
 
-def fault(function):
+@attrs.frozen
+class Fault:
+    """A fault of the product.
+
+    Attributes:
+        plant: Returns a context manager, in which the product has the fault.
+        seed: The number of a life that breaks a law by it.
+        steps: The numbers of the steps of that life that are enough.
+    """
+
+    plant: object
+    seed: int
+    steps: tuple[int, ...]
+
+
+def found_in(seed, *steps):
     """List a context manager under the words of its name."""
-    FAULTS[function.__name__.replace("_", " ")] = contextlib.contextmanager(function)
-    return function
+
+    def add(function):
+        plant = contextlib.contextmanager(function)
+        FAULTS[function.__name__.replace("_", " ")] = Fault(plant, seed, steps)
+
+    return add
 
 
 def changed(owner, name, change):
-    """Replace a function by `change`, whose first argument is the former one."""
-    return mock.patch.object(owner, name, functools.partial(change, getattr(owner, name)))
+    """Replace a function or a method by `change`, whose first argument is the former one."""
+    former = getattr(owner, name)
+
+    @functools.wraps(former)
+    def replacement(*arguments, **options):
+        return change(former, *arguments, **options)
+
+    return mock.patch.object(owner, name, replacement)
 
 
-@fault
+@found_in(96, 0)
 def suspended_process_goes_on_after_its_lease():
-    update = CheckTable.update
+    def update(former, table, *conditions, **values):
+        return former(table, *conditions[: 1 if [*values] == ["call"] else None], **values)
 
-    def update_without_lease(self, *conditions, **values):
-        return update(self, *conditions[: 1 if [*values] == ["call"] else None], **values)
-
-    with mock.patch.object(CheckTable, "update", update_without_lease):
+    with changed(CheckTable, "update", update):
         yield
 
 
-@fault
+@found_in(47, 27, 28, 29)
 def mark_without_a_condition():
     def mark(self, connection, table):
         table.rows.update(connection, table.columns.id == self.row.id, **self.changes)
@@ -50,60 +74,65 @@ def mark_without_a_condition():
         yield
 
 
-@fault
+@found_in(94, 24, 25)
+def decision_overtakes_another():
+    def update(former, connection, *conditions, **values):
+        is_decision = [*values] == ["decisions"]
+        return former(connection, *conditions[: 1 if is_decision else None], **values)
+
+    with changed(session_rows, "update", update), changed(check_rows, "update", update):
+        yield
+
+
+@found_in(0, 31, 34, 36)
+def decision_by_an_old_page():
+    def evidence_of(former, table, row, result):
+        return former(table, attrs.evolve(row, decisions=None), result)
+
+    with changed(StoreTable, "evidence_of", evidence_of):
+        yield
+
+
+@found_in(90, 0)
 def undo_is_forgotten():
-    run = Database.run
+    def run(former, *arguments, undo=None, **options):
+        return former(*arguments, **options)
 
-    def run_without_undo(self, *arguments, undo=None, **options):
-        return run(self, *arguments, **options)
-
-    with mock.patch.object(Database, "run", run_without_undo):
+    with changed(Database, "run", run):
         yield
 
 
-@fault
+@found_in(0, 35)
 def call_is_not_written_before_it_is_sent():
-    update = CheckTable.update
+    def update(former, table, *conditions, **values):
+        return [table] if [*values] == ["call"] else former(table, *conditions, **values)
 
-    def update_but_no_call(self, *conditions, **values):
-        return [self] if [*values] == ["call"] else update(self, *conditions, **values)
-
-    with mock.patch.object(CheckTable, "update", update_but_no_call):
+    with changed(CheckTable, "update", update):
         yield
 
 
-@fault
-def erased_row_stays():
-    with mock.patch.object(session_rows, "remove_row"):
+@found_in(4, 27)
+def unknown_check_is_made_again():
+    def wait_for(former, table, row, waiting):
+        if row.lease_until > table.now():
+            former(table, row, waiting)
+        else:
+            making.close_unfinished(table, row)
+
+    with changed(making, "_wait_for", wait_for):
         yield
 
 
-@fault
-def webhook_is_believed():
-    receive = SessionStore.receive
+@found_in(1, 34)
+def used_matter_is_paid_again():
+    def find_rows(former, asked):
+        return [row for row in former(asked) if row.used_at is None]
 
-    def receive_and_believe(self, body, headers):
-        count = receive(self, body, headers)
-        if count:
-            believe = mock.patch.object(SessionResult, "why_not", return_value=())
-            believing.enter_context(believe)
-        return count
-
-    patch = mock.patch.object(SessionStore, "receive", receive_and_believe)
-    with contextlib.ExitStack() as believing, patch:
+    with changed(_Asked, "find_rows", find_rows):
         yield
 
 
-@fault
-def case_may_have_two_open_sessions():
-    def insert(former, connection, **values):
-        return former(connection, **values | {"open_case_key": None})
-
-    with changed(session_rows, "insert", insert):
-        yield
-
-
-@fault
+@found_in(0, 31)
 def case_may_have_two_open_checks():
     def insert(former, connection, **values):
         return former(connection, **values | {"open_case_key": None})
@@ -112,25 +141,31 @@ def case_may_have_two_open_checks():
         yield
 
 
-@fault
-def pictures_are_not_compared():
-    with mock.patch.object(making._AskedCheck, "is_of", return_value=True):  # noqa: SLF001
+@found_in(3, 4, 5, 26)
+def case_may_have_two_open_sessions():
+    def insert(former, connection, **values):
+        return former(connection, **values | {"open_case_key": None})
+
+    with changed(session_rows, "insert", insert):
         yield
 
 
-@fault
-def used_matter_is_paid_again():
-    with mock.patch.object(making._AskedCheck, "find_used", return_value=None):  # noqa: SLF001
-        yield
+@found_in(3, 10, 29, 32)
+def webhook_is_believed():
+    with contextlib.ExitStack() as believing:
+
+        def receive(former, store, body, headers):
+            count = former(store, body, headers)
+            if count:
+                believe = mock.patch.object(SessionResult, "why_not", return_value=())
+                believing.enter_context(believe)
+            return count
+
+        with changed(SessionStore, "receive", receive):
+            yield
 
 
-@fault
-def erased_session_stays_at_the_vendor():
-    with mock.patch.object(Sessions, "delete", return_value=GONE):
-        yield
-
-
-@fault
-def erased_pictures_stay_at_the_vendor():
-    with mock.patch.object(erasing, "_delete_kept", return_value=GONE):
+@found_in(2, 12, 21)
+def erased_row_stays():
+    with mock.patch.object(session_rows, "remove_row"):
         yield

@@ -19,13 +19,17 @@ from kit.money.lines import START, MockLine, WorldClock
 from kit.money.sessions import BACKENDS, WEBHOOK_SECRETS, open_sessions, prepare_account
 
 import facematch_core as fm
-from facematch_core.store import database
+from facematch_core.store import database, leases
 from facematch_core.store.table import StoreTable
 from facematch_mock_server import MockServer
 from facematch_mock_server.world.clock import VirtualClock
 
 #: The vendor of uploaded pictures, which keeps them and can be searched.
 UPLOADS_AT = "didit"
+#: Whom each customer claims to be.
+ADA = fm.Person(name="Ada Byron", date_of_birth=dt.date(1980, 1, 1))
+#: The vendors whose sessions read no document.
+WITHOUT_DOCUMENT = ("azure", "rekognition")
 #: Longer than a life.
 YEAR_S = 366 * 86_400
 
@@ -58,7 +62,7 @@ class World:
         vendor: The vendor of hosted sessions.
         address: The URL of the database.
         at_point: Called with ``may_swap``: whether no transaction is open in the database.
-        after_commit: Called after each commit of a store.
+        after: Called with "commit" or "request" after each commit of a store, and each request.
         uploads, sessions: The controls of the mocks.
         letters: The webhooks that came so far, with the signatures of their time.
     """
@@ -67,7 +71,7 @@ class World:
         self.vendor = vendor
         self.address = address
         self.at_point = lambda *, may_swap: None
-        self.after_commit = lambda: None
+        self.after = lambda done: None
         self.letters = []
         virtual = VirtualClock(START)
         vendors = list(dict.fromkeys([UPLOADS_AT, vendor]))
@@ -98,6 +102,8 @@ class World:
             # The clock of the database's server, which all machines share.
             now = lambda _: self.clock.now().timestamp()  # noqa: E731
             stack.enter_context(patch(StoreTable, "now", now))
+            # A lease is renewed by a thread, which would live by the machine's own time.
+            stack.enter_context(patch(leases, "_RENEWAL_S", YEAR_S))
             self._stack = stack.pop_all()
         return self
 
@@ -119,7 +125,7 @@ class World:
                 self.at_point(may_swap=False)
                 commit(store, connection)
                 self.at_point(may_swap=False)
-                self.after_commit()
+                self.after("commit")
 
             stack.enter_context(mock.patch.object(kind, "_commit", commit_between_points))
 
@@ -130,6 +136,8 @@ class World:
         stack.callback(sa.event.remove, sa.Engine, "before_cursor_execute", before_statement)
 
     def _at_wire(self, moment, _path):
+        if moment == "executed":
+            self.after("request")
         if moment in ("before", "executed"):
             self.at_point(may_swap=True)
 
@@ -148,8 +156,9 @@ class Process:
         undoing: The cases whose use failed, so that it undoes what may have been marked.
     """
 
-    def __init__(self, world, ahead_s):
+    def __init__(self, world, number, ahead_s):
         self.world = world
+        self.number = number
         self.clock = HostClock(world.clock, ahead_s)
         self.start()
 
@@ -159,10 +168,12 @@ class Process:
         self.undoing = []
         vendor = self.world.vendor
         self.engine = sa.create_engine(self.world.address)
-        verifier = fm.FaceVerifier(self._open_backend(UPLOADS_AT), clock=self.clock)
+        verifier = fm.FaceVerifier(
+            self._open_backend(UPLOADS_AT), threshold=20, review_threshold=60, clock=self.clock
+        )
         self.checks = fm.CheckStore(self.engine, verifier, attempts=10_000, max_age_s=YEAR_S)
         sessions = open_sessions(vendor, self._open_backend(vendor), clock=self.clock)
-        self.sessions = fm.SessionStore(self.engine, sessions)
+        self.sessions = fm.SessionStore(self.engine, sessions, person=lambda _customer: ADA)
 
     def die(self):
         """Leave all as it is, but for connections, which a server would close."""
