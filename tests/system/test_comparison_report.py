@@ -57,7 +57,7 @@ OPEN = [
 ]
 FOLDED_IF_NARROW = [
     "Rates of each group",
-    "Each system at its thresholds for other false match rates",
+    "FNMR at the threshold for each false match rate",
     "Duration and cost of the calls of the run",
 ]
 FOLDED = [
