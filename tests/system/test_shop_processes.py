@@ -236,16 +236,15 @@ def test_the_applications_role_may_insert_into_the_audit_alone(env, owners_url, 
         database.execute("SELECT * FROM payouts")
 
 
-@pytest.mark.parametrize("vendor", ["didit", "onfido"])
-def test_the_drill_accuses_it_of_nothing(env, owners_url, vendor, run_command):
+# A day of many customers takes minutes more: `sh drill.sh onfido --customers 60`.
+def test_the_drill_accuses_it_of_nothing(env, owners_url, run_command):
     port = free_port()
     configure(env, f"http://127.0.0.1:{port}", "http://127.0.0.1:9")
     env |= {"DATABASE_URL": owners_url, "MOCK": str(port)}
     env |= {"ONE": str(free_port()), "TWO": str(free_port())}
-    printed = run_command("sh", "drill.sh", vendor, "--customers", "20", cwd=APP, env=env)
+    printed = run_command("sh", "drill.sh", "didit", cwd=APP, env=env)
     ((right, played),) = re.findall(r"(\d+) of (\d+) stories end right", printed)
     assert int(right) == int(played) >= 39, printed
-    assert "20 customers end right" in printed
 
 
 def commands_of_the_page():
