@@ -382,7 +382,7 @@ class OnfidoBackend(HostedSessionBackend):
         return HttpRequest(method=method, url=url, charges=charges, **more)
 
     def _read_run(self, run: Any, record: SessionRecord, applicant: _Applicant) -> SessionReading:
-        """Return a run as a reading; its checks are read only once it is decided.
+        """Return a run as a reading; its checks are read only from a run that has a report.
 
         The document is read only where it is compared. The run's id is strict, because it says
         whose run it is.

@@ -138,7 +138,7 @@ _NO_SINGLE_FACE = ResultWarning(
 
 @attrs.frozen(kw_only=True)
 class RunOutput:
-    """The checks and the holder of the document in a decided run's output.
+    """The checks and the holder of the document in a run's output.
 
     Attributes:
         checks: The face comparison and the check for spoofs; empty without the report.

@@ -25,6 +25,7 @@ from facematch_core.backend.session_types import (
     SessionState,
 )
 from facematch_core.base.deadline import CANCELLATION, CallCancelled, Deadline
+from facematch_core.store.decisions import read_decisions
 from facematch_core.store.table import Case, Judged
 
 from .table import NO_ACCESS, SessionTable, StoredSession, why_not
@@ -161,9 +162,11 @@ def _read_due(
     """Read a leased session; return the changes that store it, and end the lease.
 
     None if it could not be read, which is logged. It is due again when its lease ends, or after the
-    time that the vendor asks for.
+    time that the vendor asks for. The vendor is not asked about a row whose decisions are damaged:
+    its verdict could be told to nobody, and must not keep `look` from the others.
     """
     try:
+        read_decisions(row.decisions)
         result = _read(table, row, _find_person(person_of, row.read_record()))
     except errors.FaceMatchError as error:
         logger.warning("Session %s: %s: %s", row.id, type(error).__name__, error)

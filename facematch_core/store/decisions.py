@@ -66,12 +66,16 @@ class ReviewDecision(NoTruth):
 
 
 def read_decisions(text: str | None) -> tuple[ReviewDecision, ...]:
-    """Return the decisions in the column of a row, the last one last.
+    """Return the decisions in the column of a row, the last one last; none if it is NULL.
 
     Raises `ConfigurationError` if they cannot be read: a refusal may be among them.
     """
-    with contextlib.suppress(ValueError, TypeError, AttributeError):
-        return tuple(read_document(ReviewDecision, each) for each in json.loads(text or "[]"))
+    if text is None:
+        return ()
+    with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
+        documents = json.loads(text)
+        if isinstance(documents, list):
+            return tuple(read_document(ReviewDecision, each) for each in documents)
     # Outside the with block, because the caught error may contain a reason.
     raise ConfigurationError(
         "The decisions about a verdict cannot be read: damaged, or written by a newer facematch. "

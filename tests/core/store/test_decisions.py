@@ -937,7 +937,9 @@ def test_decisions_of_a_later_version_are_read(reviewed):
     assert reviewed.use() is FIRST
 
 
-@pytest.mark.parametrize("damaged", ["{", "[1]", "7", '[{"accept": true}]'])
+@pytest.mark.parametrize(
+    "damaged", ["", "{", "{}", "7", '""', "[1]", '[{"accept": true}]', "[" * 100_000]
+)
 def test_damaged_decisions_are_told_and_nothing_is_used(reviewed, damaged):
     decide(reviewed.case(), accept=False)
     reviewed.execute("UPDATE {table} SET decisions = :text", text=damaged)
@@ -946,6 +948,17 @@ def test_damaged_decisions_are_told_and_nothing_is_used(reviewed, damaged):
             act()
     (row,) = reviewed.opened.rows("used_at")
     assert row["used_at"] is None
+
+
+def test_damaged_decisions_keep_look_from_no_other_session(sessions, caplog):
+    sessions.review()
+    sessions.execute("UPDATE {table} SET decisions = '{{'")
+    sessions.review("customer-18")
+    for _ in range(2):
+        sessions.execute("UPDATE {table} SET look_at = 0, lease = NULL")
+        (told,) = sessions.opened.store.look()
+        assert told.result.record.subject_ref == "customer-18"
+        assert "ConfigurationError" in caplog.text
 
 
 def test_evidence_is_of_what_find_read(sessions):
