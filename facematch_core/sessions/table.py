@@ -302,8 +302,8 @@ class SessionTable(StoreTable["SessionRow"]):
         if result.is_refused is not False or is_other:
             return result
         name_agreement = result.name_agreement
-        if name_agreement is Agreement.INCOMPLETE:  # the person has compared them
-            name_agreement = Agreement.AGREES
+        if name_agreement is Agreement.INCOMPLETE and not record.any_document:
+            name_agreement = Agreement.AGREES  # the person has compared them
         return attrs.evolve(
             result,
             match=as_accepted(result.match),

@@ -265,6 +265,12 @@ def test_document_without_a_name_is_for_nobody(documents):
     assert documents.case().find().evidence is None
 
 
+def test_incomplete_name_is_for_nobody_where_anybodys_document_is_enough(documents):
+    documents.review(any_document=True)
+    assert documents.case().find().evidence is None
+    assert documents.use() is FIRST
+
+
 def test_session_of_other_settings_or_without_its_vendor_is_for_nobody(sessions):
     sessions.review()
     second = type(sessions.vendor)(name="bcme")
