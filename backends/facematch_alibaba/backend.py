@@ -28,13 +28,13 @@ from facematch_core.backend import (
     LivenessRequest,
     PictureRequest,
     Request,
-    deciding,
-    detail,
     json_object,
     nonempty_text,
     number,
     only_object,
     read_at,
+    read_or_none,
+    read_strict,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import (
@@ -262,14 +262,14 @@ class AlibabaBackend(PairBackend):
         if isinstance(request, LivenessRequest):
             return self._read_liveness(request, reply.json())
         result = super().parse(request, reply)
-        tips = detail(str.strip, reply.at("Data", "MessageTips"), "Data", "MessageTips") or ""
+        tips = read_or_none(str.strip, reply.at("Data", "MessageTips"), "Data", "MessageTips") or ""
         return attrs.evolve(result, warnings=(*result.warnings, *_read_tips(tips)))
 
     def read_faces(self, body: Any, paths: AnswerPaths) -> FacesOfPair:
         data = read_at(json_object, body, "Data")
         return FacesOfPair(
-            probe=detail(_read_face, data.get("RectAList"), "Data", "RectAList"),
-            reference=detail(_read_face, data.get("RectBList"), "Data", "RectBList"),
+            probe=read_or_none(_read_face, data.get("RectAList"), "Data", "RectAList"),
+            reference=read_or_none(_read_face, data.get("RectBList"), "Data", "RectBList"),
         )
 
     def read_cut(self, body: Any, paths: AnswerPaths) -> float:
@@ -288,9 +288,9 @@ class AlibabaBackend(PairBackend):
         if face_count > 0:
             verdict = read_at(only_object, element, "Results")
             # The certainty of the label, and no liveness. An impossible one shows another format.
-            rate = detail(number, verdict.get("Rate"), "Results", "Rate")
+            rate = read_or_none(number, verdict.get("Rate"), "Results", "Rate")
             if rate is not None:
-                deciding(percentage, rate, "Results", "Rate")
+                read_strict(percentage, rate, "Results", "Rate")
             label = read_at(nonempty_text, verdict, "Label")
             suggestion = read_at(nonempty_text, verdict, "Suggestion")
             decision = _LIVENESS.get((label, suggestion), LivenessDecision.REVIEW)

@@ -163,7 +163,7 @@ class AzureBackend(SessionBackend):
                 "faceId2": backend.read_at(backend.nonempty_text, reference_face, "faceId"),
             },
         )
-        verify = backend.deciding(backend.json_object, reply.json(), "verify")
+        verify = backend.read_strict(backend.json_object, reply.json(), "verify")
         bodies = _Bodies(probe=probe, reference=reference, verify=verify)
         return _build_result(bodies, request.threshold)
 
@@ -203,7 +203,7 @@ class _Bodies:
 
 def _read_detected(reply: http.HttpReply) -> list[http.Json]:
     """Return the faces in a response to detect."""
-    faces = backend.deciding(backend.objects, reply.json(), "detect")
+    faces = backend.read_strict(backend.objects, reply.json(), "detect")
     for face in faces:
         # The score's scale is named after this model.
         if face.get("recognitionModel") != RECOGNITION:

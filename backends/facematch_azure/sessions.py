@@ -217,7 +217,7 @@ class SessionBackend(http.ApiKeyBackend):
         is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
         if is_live and verdict is not None:
             path = ("results", "attempts", "result", "sessionImageId")
-            image_id = backend.detail(_check_id, verdict.get("sessionImageId"), *path)
+            image_id = backend.read_or_none(_check_id, verdict.get("sessionImageId"), *path)
         compared_with = fm.ComparedWith.GIVEN
         if _kind_of(record) != _WITH_VERIFY:
             checks = checks[:1]
@@ -269,8 +269,8 @@ def _read_checks(
     if error is not None:
         warning = fm.ResultWarning(
             code=fm.WarningCode.OTHER,
-            tag=backend.detail(_text, error.get("code"), "error", "code"),
-            text=backend.detail(_text, error.get("message"), "error", "message"),
+            tag=backend.read_or_none(_text, error.get("code"), "error", "code"),
+            text=backend.read_or_none(_text, error.get("message"), "error", "message"),
             advice=models.Advice.RETAKE_PHOTO,
         )
         warnings = (warning,)

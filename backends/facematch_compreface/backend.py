@@ -21,13 +21,13 @@ from facematch_core.backend import (
     MatchRequest,
     UnreadableField,
     decide_by_largest_face,
-    detail,
     json_object,
     nonempty_text,
     number,
     objects,
     only_object,
     read_at,
+    read_or_none,
 )
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.http import (
@@ -152,8 +152,12 @@ class ComprefaceBackend(ApiKeyBackend):
         """Parse a 200 response. Any exception means that the response cannot be parsed."""
         body = reply.json()
         result = read_at(only_object, body, "result")
-        versions = detail(json_object, result.get("plugins_versions"), "plugins_versions") or {}
-        model = detail(nonempty_text, versions.get("calculator"), "plugins_versions", "calculator")
+        versions = (
+            read_or_none(json_object, result.get("plugins_versions"), "plugins_versions") or {}
+        )
+        model = read_or_none(
+            nonempty_text, versions.get("calculator"), "plugins_versions", "calculator"
+        )
         if self.model not in (None, model):
             raise UnreadableField("is not `model`", "plugins_versions", "calculator")
         scale = self.capabilities.score_scale or self.name
@@ -198,11 +202,11 @@ def _read_face(
     face: Json, place: str, *, compared: bool | None = None, similarity: Score | None = None
 ) -> Face:
     """Parse a face. The fields of plug-ins that did not run are None."""
-    body = detail(json_object, face, place) or {}
+    body = read_or_none(json_object, face, place) or {}
     return Face(
         box=_BOX.read(body, place),
-        confidence=detail(_read_probability, body.get("box"), place, "box", "probability"),
-        quality=detail(_read_mask, body.get("mask"), place, "mask"),
+        confidence=read_or_none(_read_probability, body.get("box"), place, "box", "probability"),
+        quality=read_or_none(_read_mask, body.get("mask"), place, "mask"),
         compared=compared,
         similarity=similarity,
     )

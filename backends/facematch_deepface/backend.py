@@ -40,11 +40,11 @@ from facematch_core.backend import (
     UnreadableField,
     boolean,
     decide_by_threshold,
-    deciding,
-    detail,
     number,
     objects,
     read_at,
+    read_or_none,
+    read_strict,
     value_at,
 )
 from facematch_core.errors import RequestRejected, UnexpectedResponse, VendorUnavailable
@@ -323,7 +323,7 @@ class DeepfaceBackend(HttpBackend):
                 backend=self.name,
                 billing=Billing(Charged.NO, _FREE),
             )
-        confidence = detail(number, body.get("confidence"), "confidence")
+        confidence = read_or_none(number, body.get("confidence"), "confidence")
         is_verified = read_at(boolean, body, "verified")
         if confidence is not None and is_verified is not (confidence >= _CUT):
             raise UnreadableField("contradicts confidence", "verified")
@@ -335,7 +335,7 @@ class DeepfaceBackend(HttpBackend):
         if confidence is None or scale is None:
             return None
         distance = read_at(number, body, "distance")
-        return deciding(
+        return read_strict(
             lambda value: Score(number(value), scale, raw=distance, raw_name="distance"),
             confidence,
             "confidence",

@@ -42,11 +42,11 @@ from facematch_core.backend import (
     PictureRequest,
     RateWindow,
     boolean,
-    deciding,
-    detail,
     json_object,
     number,
     read_at,
+    read_or_none,
+    read_strict,
 )
 from facematch_core.http import BodyShape, HttpReply, Json
 from facematch_core.models import Ids, ScaleSource, Severity, ThresholdRule, ThresholdSource
@@ -214,9 +214,9 @@ class _Success:
     @classmethod
     def read(cls, reply: HttpReply) -> _Success:
         """Return the body of a success; raise `NoVerdict` for another 200 response."""
-        answer = deciding(json_object, reply.json(), "the body")
+        answer = read_strict(json_object, reply.json(), "the body")
         data = answer.get("data") or {}
-        problem = _find_problem(answer, deciding(json_object, data, "data"))
+        problem = _find_problem(answer, read_strict(json_object, data, "data"))
         if problem:
             raise _no_verdict(reply, problem)
         return cls(answer, data)
@@ -283,8 +283,8 @@ def _read_number(
         text = f"Deepvue sends {name} as text instead of a number."
         return float(value), [ResultWarning(code=WarningCode.OTHER, text=text)]
     if scale is Scale.UNKNOWN:
-        return detail(number, value, "data", name), []
-    return deciding(number, value, "data", name), []
+        return read_or_none(number, value, "data", name), []
+    return read_strict(number, value, "data", name), []
 
 
 def _read_score(

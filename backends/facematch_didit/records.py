@@ -28,7 +28,7 @@ from facematch_core import (
     ResultWarning,
     WarningCode,
 )
-from facematch_core.backend import CALL_ID_KEY, detail
+from facematch_core.backend import CALL_ID_KEY, read_or_none
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest, Json
@@ -251,8 +251,8 @@ def _read_row(item: object) -> SessionRow:
     return SessionRow(
         session_id=read_full_text(session.get("session_id"), "session_id"),
         status=read_full_text(session.get("status"), "status"),
-        caller_ref=detail(read_text, session.get("vendor_data"), "vendor_data"),
-        created_at=detail(read_time, session.get("created_at"), "created_at"),
+        caller_ref=read_or_none(read_text, session.get("vendor_data"), "vendor_data"),
+        created_at=read_or_none(read_time, session.get("created_at"), "created_at"),
     )
 
 

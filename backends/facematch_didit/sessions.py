@@ -33,7 +33,7 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartRequest,
-    detail,
+    read_or_none,
 )
 from facematch_core.backend.session_types import (
     Deletion,
@@ -235,10 +235,10 @@ def read_reply(
         raise ValueError("session_id belongs to another session")
     state = _STATES.get(status, SessionState.UNKNOWN)
     access = SessionAccess(
-        expires_at=detail(words.read_time, answer.get("expires_at"), "expires_at"),
+        expires_at=read_or_none(words.read_time, answer.get("expires_at"), "expires_at"),
     )
     if state is SessionState.PENDING:
-        link = detail(Secret, answer.get("session_url") or None, "session_url")
+        link = read_or_none(Secret, answer.get("session_url") or None, "session_url")
         access = attrs.evolve(access, link=link)
     workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
     facts = {}
@@ -281,7 +281,7 @@ def _read_checks(
     for check, block in zip(decision.liveness_checks, blocks, strict=False):
         portrait = None
         path = ("liveness_checks", "reference_image")
-        url = detail(words.read_text, block.get("reference_image"), *path)
+        url = read_or_none(words.read_text, block.get("reference_image"), *path)
         if url:
             portrait = Secret(url)
         yield SessionCheck(result=check, portrait=portrait)

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from facematch_core import ConfigurationError, Environment, InvalidRequest, Secret, WebhookRefused
-from facematch_core.backend import CALL_ID_KEY, detail
+from facematch_core.backend import CALL_ID_KEY, read_or_none
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.deadline import SystemClock
 from facematch_core.base.nesting import load_json
@@ -188,7 +188,7 @@ def _read_event(document: dict[str, Any], *, is_mock: bool) -> WebhookEvent:
     call_id = entries.get(CALL_ID_KEY)
     details = {}
     for name in ("environment", "event_id", "status", "vendor_data"):
-        details[name] = detail(read_text, document.get(name), name)
+        details[name] = read_or_none(read_text, document.get(name), name)
     environment = ENVIRONMENTS.get(details["environment"] or "")
     if is_mock:
         environment = Environment.MOCK

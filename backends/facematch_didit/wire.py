@@ -42,11 +42,11 @@ from facematch_core.backend import (
     PictureRequest,
     RateWindow,
     UnreadableField,
-    detail,
     note_id,
     note_status,
     number,
     objects,
+    read_or_none,
 )
 from facematch_core.models import (
     Box,
@@ -207,7 +207,7 @@ def read_result(
     answer = read_object(body, "the body")
     _check_echoes(request, answer)
     block = read_object(answer.get(kind.block), kind.block)
-    request_id = note_id(detail(read_text, answer.get("request_id"), "request_id"))
+    request_id = note_id(read_or_none(read_text, answer.get("request_id"), "request_id"))
     faces = {"probe": _read_faces(block, "user_image")}
     if kind is MATCH:
         faces["reference"] = _read_faces(block, "ref_image")
@@ -222,7 +222,7 @@ def read_result(
         **read_verdict(kind, block, faces),
         threshold=_threshold_of(request),
         ids=ids,
-        created_at=detail(read_time, answer.get("created_at"), "created_at"),
+        created_at=read_or_none(read_time, answer.get("created_at"), "created_at"),
         billing=billing,
         raw=answer,
     )
@@ -250,12 +250,12 @@ def _read_faces(block: dict[str, http.Json], name: str) -> tuple[Face, ...] | No
 
     They decide nothing: Didit compares the largest face itself, and warns if there is none.
     """
-    found = detail(read_object, block.get(name), name) or {}
-    entities = detail(objects, found.get("entities"), name, "entities")
+    found = read_or_none(read_object, block.get(name), name) or {}
+    entities = read_or_none(objects, found.get("entities"), name, "entities")
     if entities is None:
         return None
     # Null if no face was found.
-    rotation = detail(_read_quarter_turn, found.get("best_angle"), name, "best_angle")
+    rotation = read_or_none(_read_quarter_turn, found.get("best_angle"), name, "best_angle")
     return tuple([_read_face(entity, rotation, name) for entity in entities])
 
 
@@ -268,8 +268,8 @@ def _read_quarter_turn(angle: object) -> int:
 
 def _read_face(entity: dict[str, http.Json], rotation: int | None, name: str) -> Face:
     return Face(
-        box=detail(_read_box, entity.get("bbox"), name, "entities", "bbox"),
-        confidence=detail(number, entity.get("confidence"), name, "entities", "confidence"),
+        box=read_or_none(_read_box, entity.get("bbox"), name, "entities", "bbox"),
+        confidence=read_or_none(number, entity.get("confidence"), name, "entities", "confidence"),
         rotation=rotation,
     )
 
@@ -338,10 +338,10 @@ def read_verdict(
             )
         )
     if kind is LIVENESS:
-        fields["method"] = detail(read_text, block.get("method"), kind.block, "method")
+        fields["method"] = read_or_none(read_text, block.get("method"), kind.block, "method")
         for name in ("quality", "luminance"):
             key = f"face_{name}"
-            fields[name] = detail(number, block.get(key), kind.block, key)
+            fields[name] = read_or_none(number, block.get(key), kind.block, key)
     return {**fields, "warnings": tuple(warnings)}
 
 
@@ -377,12 +377,14 @@ def _read_warning(item: object, block: str) -> ResultWarning:
 
     That counts as grave: `read_verdict` then turns a pass into REVIEW.
     """
-    warning = detail(read_object, item, block, "warnings") or {}
-    tag = detail(read_text, warning.get("risk"), block, "warnings", "risk")
-    log_type = detail(read_text, warning.get("log_type"), block, "warnings", "log_type")
+    warning = read_or_none(read_object, item, block, "warnings") or {}
+    tag = read_or_none(read_text, warning.get("risk"), block, "warnings", "risk")
+    log_type = read_or_none(read_text, warning.get("log_type"), block, "warnings", "log_type")
     description = None
     for key in ("long_description", "short_description"):
-        description = description or detail(read_text, warning.get(key), block, "warnings", key)
+        description = description or read_or_none(
+            read_text, warning.get(key), block, "warnings", key
+        )
     return ResultWarning(
         code=WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=SEVERITIES.get(log_type or "", Severity.UNKNOWN),
@@ -473,8 +475,8 @@ def read_error(
         lines = []
         for name, texts in error_body.texts_by_field.items():
             lines.append(f"{name}: {' '.join(texts)}")
-        detail = json.dumps({"detail": "; ".join(lines)})
-        quotable = attrs.evolve(reply, body=detail.encode())
+        read_or_none = json.dumps({"detail": "; ".join(lines)})
+        quotable = attrs.evolve(reply, body=read_or_none.encode())
     row = find_row(reply.status, error_body.form, quotable.shape)
     error = http.vendor_error(quotable, {}, backend=NAME, now=now, row=row, **about)
     if isinstance(error, errors.RequestRejected):

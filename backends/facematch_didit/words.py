@@ -88,7 +88,7 @@ MASKED_KEYS = frozenset(
 )
 
 
-# Readers of decoded JSON; `place` is the path of the field. `detail` names the field itself.
+# Readers of decoded JSON; `place` is the path of the field. `read_or_none` names the field itself.
 
 read_object = fields.json_object
 read_list = fields.json_list

@@ -41,10 +41,10 @@ from facematch_core.backend import (
     VendorCopy,
     aware_time,
     boolean,
-    detail,
     nonempty_text,
     pick,
     read_at,
+    read_or_none,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -411,7 +411,7 @@ class OnfidoBackend(HostedSessionBackend):
             document_holders=output.holders,
             record_id=tags.record_id,
             terms=tags.terms,
-            created_at=detail(aware_time, run.get("created_at"), "created_at"),
+            created_at=read_or_none(aware_time, run.get("created_at"), "created_at"),
             facts={"workflow_id": read_at(nonempty_text, run, "workflow_id").lower()},
             review_reasons=output.review_reasons,
             warnings=output.warnings,
@@ -432,7 +432,7 @@ class OnfidoBackend(HostedSessionBackend):
         if read_at(nonempty_text, payload, "resource_type") != "workflow_run":
             return ()
         # The resource is optional. Only its tags are looked at, because it has personal data.
-        tags = detail(read_tags, payload.get("resource"), "payload", "resource")
+        tags = read_or_none(read_tags, payload.get("resource"), "payload", "resource")
         session_id = read_at(_check_id, payload, "object", "id")
         return (
             SessionHint(record_id=None if tags is None else tags.record_id, session_id=session_id),

@@ -29,8 +29,8 @@ from facematch_core.backend import (
     SessionAccess,
     SessionCheck,
     aware_time,
-    detail,
     json_object,
+    read_or_none,
 )
 from facematch_core.backend.session_types import read_birth_date, read_name, record_id_or_none
 from facematch_core.http import HttpReply, IssuedToken
@@ -87,13 +87,13 @@ def read_tags(run: Any) -> _Tags:
 
 def read_access(run: Any, state: SessionState) -> SessionAccess:
     """Return the link and the SDK's token while it is the person's turn."""
-    link = detail(json_object, run.get("link"), "link") or {}
-    expires_at = detail(aware_time, link.get("expires_at"), "link", "expires_at")
+    link = read_or_none(json_object, run.get("link"), "link") or {}
+    expires_at = read_or_none(aware_time, link.get("expires_at"), "link", "expires_at")
     if state is not SessionState.PENDING:
         return SessionAccess(expires_at=expires_at)
     return SessionAccess(
-        link=detail(Secret, link.get("url"), "link", "url"),
-        token=detail(Secret, run.get("sdk_token"), "sdk_token"),
+        link=read_or_none(Secret, link.get("url"), "link", "url"),
+        token=read_or_none(Secret, run.get("sdk_token"), "sdk_token"),
         expires_at=expires_at,
     )
 

@@ -30,9 +30,9 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     aware_time,
-    deciding,
-    detail,
     nonempty_text,
+    read_or_none,
+    read_strict,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState
 
@@ -97,7 +97,7 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
     document = reply.json()
     reading = read_inquiry(backend, record, document)
     name = "inquiry-template-version"
-    version = detail(
+    version = read_or_none(
         lambda inquiry: related_id(inquiry, name), document["data"], "relationships", name
     )
     token = document["meta"].get("session-token")
@@ -107,8 +107,8 @@ def start_steps(backend: PersonaBackend, request: StartRequest) -> http.SessionS
         access=SessionAccess(
             link=Secret(nonempty_text(document["meta"]["one-time-link"])),
             # Without a token the link is still an entry to a session that may be charged.
-            token=None if token is None else deciding(Secret, token, "meta", "session-token"),
-            expires_at=detail(aware_time, expires_at, "attributes", "expires-at"),
+            token=None if token is None else read_strict(Secret, token, "meta", "session-token"),
+            expires_at=read_or_none(aware_time, expires_at, "attributes", "expires-at"),
         ),
         vendor={} if version is None else {"template_version": version},
     )
@@ -196,7 +196,9 @@ def _open(
     token: Secret | None = None
     if reading.has_begun or reading.state is SessionState.EXPIRED:
         reply = yield _about(backend, "POST", reading.session_id, "/resume")
-        token = detail(Secret, reply.json()["meta"].get("session-token"), "meta", "session-token")
+        token = read_or_none(
+            Secret, reply.json()["meta"].get("session-token"), "meta", "session-token"
+        )
     lasts_s = math.ceil(request.record.valid_for_s)
     reply = yield _about(
         backend,

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_core import Secret, WebhookRefused
-from facematch_core.backend import detail, nonempty_text
+from facematch_core.backend import nonempty_text, read_or_none
 from facematch_core.backend.session_types import SessionHint, record_id_or_none
 from facematch_core.http import has_signature
 
@@ -97,6 +97,6 @@ def read_hints(document: Any) -> tuple[SessionHint, ...]:
     hint = SessionHint(
         record_id=record_id_or_none(record_id),
         session_id=nonempty_text(session_id),
-        event_id=detail(nonempty_text, event.get("id"), "data", "id"),
+        event_id=read_or_none(nonempty_text, event.get("id"), "data", "id"),
     )
     return (hint,)

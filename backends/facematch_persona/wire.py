@@ -25,10 +25,10 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     aware_time,
-    deciding,
-    detail,
     nonempty_text,
     pick,
+    read_or_none,
+    read_strict,
 )
 from facematch_core.backend.session_types import read_birth_date, read_name, record_id_or_none
 
@@ -141,7 +141,9 @@ def read_inquiry(
         document_holders=tuple(_read_holders(verifications)) if is_document else (),
         record_id=record_id_or_none(attributes.get("note")),
         terms=_terms_of(attributes.get("tags")),
-        created_at=detail(aware_time, attributes.get("created-at"), "attributes", "created-at"),
+        created_at=read_or_none(
+            aware_time, attributes.get("created-at"), "attributes", "created-at"
+        ),
         facts={"template_id": template_id or ""} if is_due else {},
         has_begun=status == "pending",
         review_reasons=() if selfie is None else tuple(_read_review_reasons(selfie)),
@@ -211,7 +213,7 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
         return
     for check in selfie["checks"]:
         # Each name decides: a check of the face may stand under any of them.
-        is_liveness = deciding(nonempty_text, check.get("name"), "checks", "name") == _LIVENESS
+        is_liveness = read_strict(nonempty_text, check.get("name"), "checks", "name") == _LIVENESS
         if not (is_liveness or check["name"] in _COMPARISONS):
             continue
         if check["status"] == _NOT_APPLICABLE:
@@ -231,7 +233,7 @@ def _read_checks(selfie: Resource) -> Iterator[SessionCheck]:
 
 def _read_reasons(check: Resource) -> Iterator[ResultWarning]:
     """Yield a warning for each reason of a check."""
-    for reason in detail(_read_texts, check.get("reasons"), "checks", "reasons") or ():
+    for reason in read_or_none(_read_texts, check.get("reasons"), "checks", "reasons") or ():
         code = WarningCode.LOW_LIVENESS if reason == _LOW_LIVENESS else WarningCode.OTHER
         yield _warning(reason, f"{check['name']}: {reason}", code)
 

@@ -20,10 +20,10 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     UnreadableField,
-    deciding,
     fields,
     objects,
     read_at,
+    read_strict,
     value_at,
 )
 from facematch_core.errors import OutcomeUnknown, PermissionDenied, RequestRejected
@@ -185,12 +185,12 @@ class RegulaBackend(PairBackend):
             _REFERENCE_INDEX: _by_face_index(body, _REFERENCE_INDEX, faces.reference or ()),
         }
         pairs = []
-        for result in deciding(objects, body.get("results") or [], "results"):
+        for result in read_strict(objects, body.get("results") or [], "results"):
             compared = {}
             for picture, face in _COMPARED:
                 index = read_at(_whole_number, result, picture)
-                found = deciding(faces_by_picture.__getitem__, index, picture)
-                compared[index] = deciding(
+                found = read_strict(faces_by_picture.__getitem__, index, picture)
+                compared[index] = read_strict(
                     found.__getitem__, read_at(_whole_number, result, face), face
                 )
             # The server also scores every two faces within one picture.
@@ -215,7 +215,7 @@ def _faces_of(body: Json, index: int) -> list[dict[str, Json]]:
     if len(entries) != 1:
         raise UnreadableField("has not one entry for each picture", "detections", "imageIndex")
     # A picture without a face may lack the list.
-    return [] if entries[0] is None else deciding(objects, entries[0], "detections", "faces")
+    return [] if entries[0] is None else read_strict(objects, entries[0], "detections", "faces")
 
 
 def _by_face_index(body: Json, index: int, faces: Sequence[Face]) -> dict[int, Face]:

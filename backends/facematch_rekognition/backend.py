@@ -50,12 +50,12 @@ from facematch_core.backend import (
     Request,
     StartRequest,
     decide_by_largest_face,
-    deciding,
-    detail,
     json_object,
     number,
     objects,
     read_at,
+    read_or_none,
+    read_strict,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
@@ -386,10 +386,10 @@ def _build_result(
     """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
     probe = []
     for match in read_at(objects, body, "FaceMatches"):
-        similarity = deciding(_read_score, match.get("Similarity"), "FaceMatches", "Similarity")
+        similarity = read_strict(_read_score, match.get("Similarity"), "FaceMatches", "Similarity")
         probe.append(_read_face(match.get("Face"), "FaceMatches", "Face", similarity=similarity))
     # AWS returns no similarity for unmatched faces. Ours: with threshold 0, they were not compared.
-    for unmatched in deciding(objects, body.get("UnmatchedFaces", []), "UnmatchedFaces"):
+    for unmatched in read_strict(objects, body.get("UnmatchedFaces", []), "UnmatchedFaces"):
         probe.append(_read_face(unmatched, "UnmatchedFaces"))
     by_largest_face = decide_by_largest_face(probe, threshold)
     reference = [_read_face(body.get("SourceImageFace"), "SourceImageFace")]
@@ -448,12 +448,12 @@ def _read_score(similarity: Json) -> Score:
 
 def _read_face(face: Json, *path: str, similarity: Score | None = None) -> Face:
     """Read a face; its similarity is None if AWS returned none. All else decides nothing."""
-    body = detail(json_object, face, *path) or {}
+    body = read_or_none(json_object, face, *path) or {}
     return Face(
         box=_BOX.read(body, *path),
-        confidence=detail(number, body.get("Confidence"), *path, "Confidence"),
+        confidence=read_or_none(number, body.get("Confidence"), *path, "Confidence"),
         similarity=similarity,
-        quality=detail(_read_quality, body.get("Quality"), *path, "Quality"),
+        quality=read_or_none(_read_quality, body.get("Quality"), *path, "Quality"),
     )
 
 

@@ -35,9 +35,9 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartRequest,
-    detail,
     nonempty_text,
     number,
+    read_or_none,
 )
 from facematch_core.http import Json
 from facematch_core.models import ScaleSource, Severity, ThresholdRule
@@ -236,7 +236,7 @@ def _read_check(
 def _read_feedback(row: Json) -> ResultWarning:
     code = _read_text(row, "Code")
     warning_code = _FEEDBACK.get(code, WarningCode.OTHER)
-    text = detail(nonempty_text, row.get("Message"), "Feedback", "Message")
+    text = read_or_none(nonempty_text, row.get("Message"), "Feedback", "Message")
     return ResultWarning(code=warning_code, tag=code, text=text)
 
 

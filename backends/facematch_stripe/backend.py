@@ -39,9 +39,9 @@ from facematch_core.backend import (
     SessionCapabilities,
     StartRequest,
     VendorCopy,
-    detail,
     nonempty_text,
     read_at,
+    read_or_none,
 )
 from facematch_core.backend.session_types import (
     Deletion,
@@ -328,7 +328,7 @@ class StripeBackend(HostedSessionBackend):
         hint = SessionHint(
             record_id=record_id_or_none(session.get("client_reference_id")),
             session_id=nonempty_text(session["id"]),
-            event_id=detail(nonempty_text, document.get("id"), "id"),
+            event_id=read_or_none(nonempty_text, document.get("id"), "id"),
         )
         return (hint,)
 

@@ -23,11 +23,11 @@ from facematch_core.backend import (
     SessionAccess,
     SessionCheck,
     SessionReading,
-    detail,
     nonempty_text,
     number,
     pick,
     read_at,
+    read_or_none,
 )
 from facematch_core.backend.session_types import read_name, record_id_or_none
 from facematch_core.http import MOCK_HEADER, HttpReply
@@ -88,7 +88,7 @@ def read_session(reply: HttpReply) -> SessionReading:
     # While a try is processed, the report is that of an earlier one.
     if selfie is not None and state is not SessionState.PROCESSING:
         checks = _read_checks(selfie, status)
-    error_code = detail(_code_of, session.get("last_error"), "last_error")
+    error_code = read_or_none(_code_of, session.get("last_error"), "last_error")
     # Also one that cannot be read.
     has_error = session.get("last_error") is not None
     document_options = (session["options"] or {}).get("document") or {}
@@ -104,7 +104,7 @@ def read_session(reply: HttpReply) -> SessionReading:
         document_holders=_read_holders(session) if state is SessionState.DECIDED else (),
         record_id=record_id_or_none(session.get("client_reference_id")),
         terms=session["metadata"].get("facematch_terms"),
-        created_at=detail(_read_time, session.get("created"), "created"),
+        created_at=read_or_none(_read_time, session.get("created"), "created"),
         facts={"selfie": "required" if is_selfie_required else "not required"},
         has_begun=has_error,
         # The person may try again at any time.
@@ -162,12 +162,12 @@ def _warnings(code: str | None) -> tuple[ResultWarning, ...]:
 
 def _read_access(session: Session, state: SessionState) -> SessionAccess | None:
     """Return the link and the client secret of an open session; None without a link."""
-    link = detail(Secret, session.get("url"), "url")
+    link = read_or_none(Secret, session.get("url"), "url")
     if state is not SessionState.PENDING or link is None:
         return None
     return SessionAccess(
         link=link,
-        token=detail(Secret, session.get("client_secret"), "client_secret"),
+        token=read_or_none(Secret, session.get("client_secret"), "client_secret"),
         # Stripe's link ends after 48 hours, but the session does not: a read has a new one.
         expires_at=None,
     )

@@ -21,9 +21,9 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     boolean,
-    deciding,
-    detail,
     read_at,
+    read_or_none,
+    read_strict,
 )
 
 from .wire import APPLICANT_ID, read_applicant, read_id, read_text
@@ -169,13 +169,13 @@ def read_steps(backend: SumsubBackend, request: ReadRequest) -> http.SessionStep
         session_id=session_id,
         state=SessionState.GONE,
         environment=backend.answer_environment,  # of the app token: the answers name none
-        vendor_status=detail(
+        vendor_status=read_or_none(
             read_text, (applicant.get("review") or {}).get("reviewStatus"), "review", "reviewStatus"
         ),
     )
     # The applicant was deactivated: "as if it never existed".
     deleted = applicant.get("deleted")
-    if deleted is not None and deciding(boolean, deleted, "deleted"):
+    if deleted is not None and read_strict(boolean, deleted, "deleted"):
         return reading
     record_id = read_at(read_text, applicant, "externalUserId")
     reading = attrs.evolve(reading, record_id=record_id)

@@ -27,9 +27,9 @@ from facematch_core.backend import (
     DocumentHolder,
     SessionCheck,
     SessionReading,
-    deciding,
-    detail,
     pick,
+    read_or_none,
+    read_strict,
 )
 from facematch_core.backend.session_types import (
     SessionHint,
@@ -91,7 +91,7 @@ def read_applicant(
     for name, step in sent_steps.items():
         if name.startswith("SELFIE"):
             checks += _read_checks(step, methods.get(name))
-    labels = detail(_read_labels, result, "review", "reviewResult", "rejectLabels")
+    labels = read_or_none(_read_labels, result, "review", "reviewResult", "rejectLabels")
     # Documents are read only where they are compared, because they contain personal data.
     is_document = record.compared_with is ComparedWith.DOCUMENT
     return attrs.evolve(
@@ -102,7 +102,7 @@ def read_applicant(
         checks=tuple(checks),
         compared_with=ComparedWith.DOCUMENT if identity_steps else ComparedWith.UNKNOWN,
         document_holders=tuple(_read_holders(applicant, identity_steps)) if is_document else (),
-        created_at=detail(_read_time, applicant.get("createdAt"), "createdAt"),
+        created_at=read_or_none(_read_time, applicant.get("createdAt"), "createdAt"),
         facts={"level_name": read_text(review["levelName"])},
         has_begun=bool(sent_steps),
         # Counts only while PENDING. A rejection with RETRY is PENDING, and "completed".
@@ -149,7 +149,7 @@ def _read_checks(step: JsonObject, method: str | None) -> Iterator[SessionCheck]
     result = step.get("reviewResult") or {}
     answer: str | None = None
     if result:
-        answer = deciding(read_text, result.get("reviewAnswer"), "reviewResult", "reviewAnswer")
+        answer = read_strict(read_text, result.get("reviewAnswer"), "reviewResult", "reviewAnswer")
     labels: dict[str, None] = {}
     if answer == "RED":
         for part in (result, *(step.get("imageReviewResults") or {}).values()):

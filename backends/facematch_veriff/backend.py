@@ -39,8 +39,8 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
     VendorCopy,
-    detail,
     nonempty_text,
+    read_or_none,
 )
 from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
 from facematch_core.http import (
@@ -262,7 +262,7 @@ class VeriffBackend(HostedSessionBackend):
         return SessionReading(
             session_id=session_id,
             state=SessionState.PENDING,
-            vendor_status=detail(nonempty_text, verification.get("status"), "status"),
+            vendor_status=read_or_none(nonempty_text, verification.get("status"), "status"),
             access=SessionAccess(
                 link=Secret(nonempty_text(verification["url"])),
                 token=Secret(nonempty_text(verification["sessionToken"])),

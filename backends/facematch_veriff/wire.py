@@ -25,10 +25,10 @@ from facematch_core.backend import (
     SessionReading,
     UnreadableField,
     aware_time,
-    detail,
     nonempty_text,
     pick,
     read_at,
+    read_or_none,
 )
 from facematch_core.backend.session_types import read_birth_date, read_name
 from facematch_core.models import Severity
@@ -187,7 +187,7 @@ def read_decision(record: SessionRecord, verification: Any) -> SessionReading:
         document_holders=holders,
         record_id=copies.record_id,
         terms=copies.terms,
-        created_at=detail(aware_time, verification.get("acceptanceTime"), "acceptanceTime"),
+        created_at=read_or_none(aware_time, verification.get("acceptanceTime"), "acceptanceTime"),
         is_asked_back=status == "resubmission_requested",
         # The reason of a decline is a warning of its check.
         warnings=() if state is SessionState.DECIDED else reasons,
@@ -213,7 +213,7 @@ def _read_reason(
         code=_WARNING_CODES.get(tag or "", WarningCode.OTHER),
         severity=Severity.ERROR if is_declined else Severity.WARNING,
         tag=tag,
-        text=detail(nonempty_text, reason, "reason"),
+        text=read_or_none(nonempty_text, reason, "reason"),
     )
     return (warning,)
 

@@ -34,8 +34,6 @@ from .fields import (
     UnreadableField,
     aware_time,
     boolean,
-    deciding,
-    detail,
     json_object,
     nonempty_text,
     note_id,
@@ -45,6 +43,8 @@ from .fields import (
     only_object,
     pick,
     read_at,
+    read_or_none,
+    read_strict,
     value_at,
 )
 from .requests import (
@@ -104,8 +104,6 @@ __all__ = [
     "decide_by_largest_face",
     "decide_by_largest_pair",
     "decide_by_threshold",
-    "deciding",
-    "detail",
     "json_object",
     "muted",
     "nonempty_text",
@@ -116,5 +114,7 @@ __all__ = [
     "only_object",
     "pick",
     "read_at",
+    "read_or_none",
+    "read_strict",
     "value_at",
 ]  # fmt: skip

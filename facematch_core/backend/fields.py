@@ -1,12 +1,12 @@
-"""What a response says: what decides is read strictly, and what decides nothing with `detail`.
+"""What a response says: fields that decide are read strictly, and others with `read_or_none`.
 
 - *What decides*: a status, a score, a threshold, whose face or session it is, the list of faces,
   and how grave the vendor calls a warning. If such a field has another form than documented, the
-  response cannot be read: `deciding` raises `UnreadableField`, and the call ends with an
+  response cannot be read: `read_strict` raises `UnreadableField`, and the call ends with an
   `UnexpectedResponse` that names the field.
 - *What decides nothing*: boxes, angles, quality, confidence, times, ids that nobody compares, the
-  text of a warning. The vendor may change it without notice, and the answer is paid for: `detail`
-  returns None, and the result gets one warning that names all such fields.
+  text of a warning. The vendor may change it without notice, and the answer is paid for:
+  `read_or_none` returns None, and the result gets one warning that names all such fields.
 
 A path consists of the names in the vendor's documents, as the plug-in's code has them, and never
 of a name that stands only in the response: that may be a customer's. Indices are left out.
@@ -48,7 +48,7 @@ class Notes:
     """What was noted while the responses of a call were read.
 
     Attributes:
-        unread: The paths of the fields that `detail` could not read, each once.
+        unread: The paths of the fields that `read_or_none` could not read, each once.
         vendor_status, vendor_id: For the error of a response that cannot be read.
     """
 
@@ -57,7 +57,7 @@ class Notes:
     vendor_id: str | None = None
 
     def warning(self) -> models.ResultWarning:
-        """Return the one warning that names the fields that `detail` could not read."""
+        """Return the one warning that names the fields that `read_or_none` could not read."""
         return models.ResultWarning(
             code=models.WarningCode.UNREADABLE_DETAIL,
             severity=models.Severity.INFORMATION,
@@ -78,7 +78,7 @@ def start_notes(notes: Notes | None) -> Notes | None:
     return earlier
 
 
-def detail(read: Callable[[Any], T], value: object, *path: object) -> T | None:
+def read_or_none(read: Callable[[Any], T], value: object, *path: object) -> T | None:
     """Return `read(value)` for a field that decides nothing.
 
     None if the field is missing or null, or if `read` raises; then the result gets a warning.
@@ -100,8 +100,8 @@ def detail(read: Callable[[Any], T], value: object, *path: object) -> T | None:
         return None
 
 
-def deciding(read: Callable[[Any], T], value: object, *path: object) -> T:
-    """Return `read(value)` for a field that decides; see `detail`.
+def read_strict(read: Callable[[Any], T], value: object, *path: object) -> T:
+    """Return `read(value)` for a field that decides; see `read_or_none`.
 
     Raises:
         UnreadableField: the field is missing, or has another form than documented.
@@ -117,8 +117,8 @@ def deciding(read: Callable[[Any], T], value: object, *path: object) -> T:
 
 
 def read_at(read: Callable[[Any], T], document: object, *path: Any) -> T:
-    """Return `read` of the value at a path of keys and indices, which decides; see `deciding`."""
-    return deciding(read, value_at(document, path), *path)
+    """Return `read` of the value at a path of keys and indices; as strict as `read_strict`."""
+    return read_strict(read, value_at(document, path), *path)
 
 
 def value_at(document: Any, path: Sequence[Any]) -> Any:

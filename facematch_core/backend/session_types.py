@@ -23,7 +23,7 @@ from facematch_core.documents import DECISIVE_WORDS, UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
 
-from .fields import detail, nonempty_text, read_at
+from .fields import nonempty_text, read_at, read_or_none
 
 
 class SessionState(enum.StrEnum):
@@ -155,7 +155,7 @@ def read_name(fields: Mapping[str, Any], *keys: str) -> str | None:
     def join(parts: list[object]) -> str:
         return " ".join(nonempty_text(part) for part in parts if part not in (None, ""))
 
-    return detail(join, [fields.get(key) for key in keys], ", ".join(keys)) or None
+    return read_or_none(join, [fields.get(key) for key in keys], ", ".join(keys)) or None
 
 
 def read_birth_date(fields: Mapping[str, Any], key: str) -> dt.date | None:

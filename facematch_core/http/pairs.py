@@ -30,12 +30,12 @@ from facematch_core.backend.base import (
 )
 from facematch_core.backend.fields import (
     UnreadableField,
-    deciding,
-    detail,
     json_type,
     number,
     objects,
     read_at,
+    read_or_none,
+    read_strict,
     value_at,
 )
 from facematch_core.backend.requests import LivenessRequest, MatchRequest, PictureRequest
@@ -177,7 +177,7 @@ class BoxPaths:
 
         `path` leads to the face, for the warning.
         """
-        return detail(self._read, face, *path, *(self.box or ("box",)))
+        return read_or_none(self._read, face, *path, *(self.box or ("box",)))
 
     def _read(self, face: Json) -> models.Box:
         """Return a face's box; raise if an edge is no number, or if the box has no size."""
@@ -392,7 +392,7 @@ class PairBackend(HttpBackend):
         scale_name = scale_name or self.name
         raw_name = str(paths.score[-1])
         make = models.Score.from_fraction if paths.is_fraction else models.Score
-        return deciding(
+        return read_strict(
             lambda value: make(number(value), scale_name, raw_name=raw_name), value, *paths.score
         )
 
@@ -437,7 +437,7 @@ class PairBackend(HttpBackend):
         if paths.cut is None or self._is_set_by_user(request.threshold):
             return request.threshold
         rule = self.capabilities.threshold_rule
-        return deciding(
+        return read_strict(
             lambda cut: models.Threshold(cut, rule, models.ThresholdSource.VENDOR),
             self.read_cut(body, paths),
             *paths.cut,
@@ -476,7 +476,9 @@ class PairBackend(HttpBackend):
         path = self.match_answer.vendor_id
         if path is None:
             return None
-        return detail(_read_id, reply.at(*self.with_settings(path)), *self.with_settings(path))
+        return read_or_none(
+            _read_id, reply.at(*self.with_settings(path)), *self.with_settings(path)
+        )
 
     def error_code(self, reply: HttpReply) -> object:
         path = self.match_answer.code

@@ -23,9 +23,9 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     decide_by_largest_face,
-    detail,
     json_object,
     nonempty_text,
+    read_or_none,
 )
 from facematch_core.backend.fields import json_list
 from facematch_core.base.deadline import NO_DEADLINE
@@ -150,7 +150,7 @@ class Mapping:
         )
 
     def id_of(self, body):
-        return detail(nonempty_text, body.get("id"), "id")
+        return read_or_none(nonempty_text, body.get("id"), "id")
 
     def score(self, call, number):
         if number is None:
@@ -183,7 +183,7 @@ class Mapping:
     def faces(self, body, place):
         return tuple(
             models.Face(
-                box=detail(self.edges_to_box, edges, "faces", place),
+                box=read_or_none(self.edges_to_box, edges, "faces", place),
                 similarity=self.likeness(edges),
             )
             for edges in self.listed(body, place)
@@ -191,8 +191,8 @@ class Mapping:
 
     def listed(self, body, place):
         """The faces in a picture; the verdict is the vendor's, so their number decides nothing."""
-        faces = detail(json_object, body.get("faces"), "faces") or {}
-        return detail(json_list, faces.get(place), "faces", place) or ()
+        faces = read_or_none(json_object, body.get("faces"), "faces") or {}
+        return read_or_none(json_list, faces.get(place), "faces", place) or ()
 
     def edges_to_box(self, edges):
         return self.box(edges[:4])

@@ -19,7 +19,7 @@ from mutants.reference import KEY, LIMITS, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
 from facematch_core import testing
-from facematch_core.backend import ImageLimits, detail
+from facematch_core.backend import ImageLimits, read_or_none
 from facematch_core.backend import session_types as hosted
 from facematch_core.http import ErrorRow, HttpRequest, vendor_error
 from facematch_core.testing import (
@@ -141,7 +141,7 @@ class SessionReference(HttpReference):
             created_at=self.read_made_at(body),
             environment=self.world(body),
             facts={"flow": body["flow"]},
-            access=hosted.SessionAccess(link=detail(fm.Secret, body.get("link"), "link")),
+            access=hosted.SessionAccess(link=read_or_none(fm.Secret, body.get("link"), "link")),
             has_begun=bool(body.get("attempts")),
             is_asked_back=body["status"] == "again",
             raw={name: body.get(name) for name in ("session", "status", "attempts")},
@@ -149,7 +149,7 @@ class SessionReference(HttpReference):
         return evolve(reading, **self.misread)
 
     def read_made_at(self, body):
-        return detail(datetime.fromisoformat, body.get("made_at"), "made_at")
+        return read_or_none(datetime.fromisoformat, body.get("made_at"), "made_at")
 
     def holders(self, body):
         if body["holder"] is None:

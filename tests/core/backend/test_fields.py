@@ -9,8 +9,6 @@ from facematch_core.backend import (
     UnreadableField,
     aware_time,
     boolean,
-    deciding,
-    detail,
     json_object,
     nonempty_text,
     note_id,
@@ -20,6 +18,8 @@ from facematch_core.backend import (
     only_object,
     pick,
     read_at,
+    read_or_none,
+    read_strict,
     value_at,
 )
 from facematch_core.backend.fields import Notes, start_notes
@@ -44,7 +44,7 @@ def fail(error):
 )
 def test_detail_that_cannot_be_read_is_none_and_noted_once(error, notes):
     for place in (0, 1):
-        assert detail(fail(error), "odd", "faces", place, "box") is None
+        assert read_or_none(fail(error), "odd", "faces", place, "box") is None
     assert notes.unread == ("faces.box",)
     warning = notes.warning()
     assert warning.code is models.WarningCode.UNREADABLE_DETAIL
@@ -52,14 +52,14 @@ def test_detail_that_cannot_be_read_is_none_and_noted_once(error, notes):
 
 
 def test_missing_detail_is_none_and_not_noted(notes):
-    assert detail(fail(ValueError()), None, "box") is None
-    assert detail(number, 7, "box") == 7
+    assert read_or_none(fail(ValueError()), None, "box") is None
+    assert read_or_none(number, 7, "box") == 7
     assert notes.unread == ()
 
 
 def test_error_of_the_program_is_no_detail(notes):
     with pytest.raises(ZeroDivisionError):
-        detail(lambda value: value.missing(), Divides(), "box")
+        read_or_none(lambda value: value.missing(), Divides(), "box")
 
 
 class Divides:
@@ -101,34 +101,34 @@ def test_value_that_is_not_there_is_refused_by_its_path(document):
 
 
 def test_what_decides_may_be_null_if_its_reader_says_so():
-    assert deciding(lambda value: value, None, "score") is None
+    assert read_strict(lambda value: value, None, "score") is None
     assert read_at(number, [{"a": 1}], 0, "a") == 1.0
 
 
 def test_notes_are_those_of_the_thread_and_call_around(notes):
     note_status("Approved")
     note_id("call-7")
-    other = threading.Thread(target=lambda: detail(number, "odd", "of another call"))
+    other = threading.Thread(target=lambda: read_or_none(number, "odd", "of another call"))
     other.start()
     other.join()
     inner = Notes()
     start_notes(inner)
     assert note_status("Declined") == "Declined"
     start_notes(notes)
-    detail(number, "odd", "box")
+    read_or_none(number, "odd", "box")
     assert (notes.vendor_status, notes.vendor_id, notes.unread) == ("Approved", "call-7", ("box",))
     assert (inner.vendor_status, inner.vendor_id) == ("Declined", None)
 
 
 def test_without_a_call_nothing_is_noted():
     assert start_notes(None) is None
-    assert detail(number, "odd", "box") is None
+    assert read_or_none(number, "odd", "box") is None
     assert note_id(None) is None
 
 
 @pytest.mark.parametrize("time", ["2026-11-30", "2026-11-30T10:00:00", "yesterday", "", 7, {}])
 def test_a_time_without_a_zone_is_none(time, notes):
-    assert detail(aware_time, time, "created_at") is None
+    assert read_or_none(aware_time, time, "created_at") is None
     assert notes.unread == ("created_at",)
 
 
