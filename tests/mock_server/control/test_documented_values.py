@@ -58,7 +58,6 @@ def azure_steps():
         azure.azure_request(liveness, json_bytes(fields), azure.JSON),
         mock_sessions.acting(1, "card", card="p1"),
         azure.on_only(liveness),
-        azure.on_only(liveness, "/audit"),
     )
 
 

@@ -124,7 +124,6 @@ CLAIMS = table(
     row("session.no_image", _error(404, "404", "Resource not found"), OURS, "An unknown picture returns 404."),
     row("preview.started", Reply(200), PREVIEW, "A new session of v1.2-preview.1 has sessionId and authToken, and with verification also the face of the reference as verifyImage."),
     row("preview.read", Reply(200), PREVIEW, "A read of v1.2-preview.1 has the session's times with seven decimals, six if the seventh is 0 (recorded), its device, status NotStarted, Started or ResultAvailable, and with the latter the newest audit entry as result."),
-    row("preview.listed", Reply(200), PREVIEW, "The sessions of a kind are listed by id, and a session's audit entries by number: those after start, at most top, which is 1 to 1,000. That ids are sorted as text is our choice."),
     row("preview.device_image", Reply(501, {"mock": "A session whose reference is sent by the person's device is not imitated: send verifyImage with the start."}), OURS, "In v1.2-preview.1 a start with verification may leave the reference to the device, which this mock does not have; the error message is the mock's own."),
     row("path", _error(404, "404", "Resource not found"), OURS, "Any other path or method returns 404."),
     row("service.busy", _error(503, "503", "Service unavailable."), OURS, "A busy service returns 503, as Microsoft documents; the message of a 5xx is ours."),

@@ -7,7 +7,6 @@ from facematch_mock_server.world.set_values import TRUE_OR_FALSE, DocumentedValu
 _QUALITIES = ("low", "medium", "high")
 _IMAGE_TYPES = ("Color", "Infrared", "Depth")
 _RESULT = "result.response.body"
-_ATTEMPT = "[].response.body"
 
 VALUES: DocumentedValues = {
     "/face/*/detect": {
@@ -40,18 +39,11 @@ VALUES: DocumentedValues = {
     "/face/*/detectLiveness/singleModal/sessions/*": {
         f"{_RESULT}.target.imageType": _IMAGE_TYPES,
     },
-    "/face/*/detectLiveness/singleModal/sessions/*/audit": {
-        f"{_ATTEMPT}.target.imageType": _IMAGE_TYPES,
-    },
     "/face/*/detectLivenessWithVerify/singleModal/sessions": {
         "verifyImage.qualityForRecognition": _QUALITIES,
     },
     "/face/*/detectLivenessWithVerify/singleModal/sessions/*": {
         f"{_RESULT}.target.imageType": _IMAGE_TYPES,
         f"{_RESULT}.verifyResult.verifyImage.qualityForRecognition": _QUALITIES,
-    },
-    "/face/*/detectLivenessWithVerify/singleModal/sessions/*/audit": {
-        f"{_ATTEMPT}.target.imageType": _IMAGE_TYPES,
-        f"{_ATTEMPT}.verifyResult.verifyImage.qualityForRecognition": _QUALITIES,
     },
 }

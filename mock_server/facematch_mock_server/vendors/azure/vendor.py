@@ -104,6 +104,8 @@ class Azure(base.MockVendor):
     not_imitated = NotImitated(
         "docs/vendors/azure.md",
         "/face/v1.3-preview.1/*",
+        "GET /face/{version}/{kind}/singleModal/sessions",
+        "/face/{version}/{kind}/singleModal/sessions/{id}/audit",
         "/face/{version}/dynamicpersongroups/*",
         "/face/{version}/facelists/*",
         "/face/{version}/group",

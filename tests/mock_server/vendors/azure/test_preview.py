@@ -64,22 +64,6 @@ def test_session_has_the_newest_attempt_as_its_result(client, mock):
     assert image == CARDS["p1"]
 
 
-def test_audit_lists_the_attempts_of_a_session_in_pages(client, mock):
-    session_id = start(client)
-    for _ in range(2):
-        mock.control.sessions.fail_attempt(session_id)
-    mock.control.sessions.finish(session_id, "spoof")
-    entries = client.get_liveness_session_audit_entries(session_id)
-    codes = [(entry.id, entry.response.status_code) for entry in entries]
-    assert codes == [(1, 400), (2, 400), (3, 200)]
-    assert len({entry.request_id for entry in entries}) == 3
-    assert entries == client.get_liveness_session_audit_entries(session_id)
-    (second,) = client.get_liveness_session_audit_entries(session_id, start="1", top=1)
-    assert second == entries[1]
-    decision = entries[2].response.body.liveness_decision
-    assert decision == models.FaceLivenessDecision.SPOOF_FACE
-
-
 @pytest.mark.parametrize(("card", "is_identical"), [("p1-again", True), ("p2", False)])
 def test_session_with_verification_compares_with_the_sent_picture(client, mock, card, is_identical):
     begun = compare_with(client, CARDS["p1"])
@@ -89,8 +73,7 @@ def test_session_with_verification_compares_with_the_sent_picture(client, mock, 
     compared = result.response.body.verify_result
     assert (compared.is_identical, len(result.verify_image_hash)) == (is_identical, 64)
     assert compared.verify_image == begun.verify_image
-    (entry,) = client.get_liveness_with_verify_session_audit_entries(begun.session_id)
-    assert entry == result
+    assert result == client.get_liveness_with_verify_session_result(begun.session_id).result
 
 
 def test_quality_of_the_sent_picture_is_set_by_a_test(client, mock):
@@ -108,21 +91,30 @@ def test_quality_of_the_sent_picture_is_set_by_a_test(client, mock):
     assert result.response.body.target.image_type == models.FaceImageType.INFRARED
 
 
-def test_sessions_of_each_kind_are_listed_until_they_are_deleted(client):
-    ours = sorted(start(client) for _ in range(3))
-    other = compare_with(client, CARDS["p1"])
-    assert [each.id for each in client.get_liveness_sessions()] == ours
-    assert [each.id for each in client.get_liveness_sessions(start=ours[0], top=1)] == ours[1:2]
-    (listed,) = client.get_liveness_with_verify_sessions()
-    assert listed.id == other.session_id
-    client.delete_liveness_session(ours[0])
-    assert [each.id for each in client.get_liveness_sessions()] == ours[1:]
+def test_session_is_read_and_deleted_at_the_paths_of_its_kind(client):
+    ours, other = start(client), compare_with(client, CARDS["p1"]).session_id
     with pytest.raises(ResourceNotFoundError):
-        client.get_liveness_session_result(ours[0])
+        client.get_liveness_session_result(other)
+    client.delete_liveness_session(ours)
     with pytest.raises(ResourceNotFoundError):
-        client.get_liveness_session_result(other.session_id)
-    client.delete_liveness_with_verify_session(other.session_id)
-    assert client.get_liveness_with_verify_sessions() == []
+        client.get_liveness_session_result(ours)
+    client.delete_liveness_with_verify_session(other)
+    with pytest.raises(ResourceNotFoundError):
+        client.get_liveness_with_verify_session_result(other)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        FaceSessionClient.get_liveness_sessions,
+        FaceSessionClient.get_liveness_with_verify_sessions,
+        lambda client: client.get_liveness_session_audit_entries(start(client)),
+    ],
+)
+def test_lists_of_sessions_and_entries_are_not_imitated(client, ask):
+    with pytest.raises(ResourceNotFoundError) as failed:
+        ask(client)
+    assert "does not imitate" in failed.value.response.headers["X-Facematch-Hint"]
 
 
 def test_both_versions_show_the_same_sessions(client, mock):
@@ -176,9 +168,6 @@ def test_expired_or_abandoned_session_has_no_result(client, mock):
     [
         (lambda client: start(client, liveness_single_modal_model="2099-01-01"), 400),
         (lambda client: start(client, auth_token_time_to_live_in_seconds=59), 400),
-        (lambda client: client.get_liveness_sessions(top=1001), 400),
-        (lambda client: client.get_liveness_sessions(top=0), 400),
-        (lambda c: c.get_liveness_session_audit_entries(start(c), start="first"), 400),
         (lambda client: compare_with(client, CARDS["no-face"]), 400),
         (lambda client: compare_with(client, None), 501),
     ],

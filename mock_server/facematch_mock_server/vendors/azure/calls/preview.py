@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import Response, media_type
 from facematch_mock_server.vendors.azure.access import OLDER_PREVIEW, PREVIEW, version_of
 from facematch_mock_server.vendors.azure.sessions import FAILED, NOT_STARTED, RECEIVED, SUCCEEDED
 from facematch_mock_server.vendors.base import NumberedCall
-from facematch_mock_server.world.hosted import expire_if_due, hosted_of
+from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.sessions import Session
 
 from . import sessions
-
-T = TypeVar("T")
 
 VERSIONS = (PREVIEW, OLDER_PREVIEW)
 IMAGES = f"/face/{PREVIEW}/session/sessionImages"
@@ -37,7 +35,7 @@ _FIELDS: sessions.FieldTable = {
     _MODEL: (_MODELS[-1], {name: name for name in _MODELS}.__getitem__, "session.body"),
     "sendResultsToClient": (False, sessions.read_flag, "session.body"),
 }
-FIELDS = (*_FIELDS, "Parameters", "start", "top")
+FIELDS = (*_FIELDS, "Parameters")
 #: What a start of the older version lacks.
 _NEWER_FIELDS = (_MODEL, "enableSessionImage", "returnVerifyImageHash", "verifyConfidenceThreshold")
 #: The preview's statuses by those of v1.2; any other session has begun and has no result.
@@ -114,67 +112,57 @@ def _reference_of(session: Session) -> dict[str, Any]:
 
 
 def _read(call: NumberedCall) -> Response:
+    """Show a session; its result is the entry of the newest attempt."""
     session = sessions.find(call)
     sessions.cite_attempts(call, session)
     status = _STATUSES.get(sessions.shown_status(session), "Started")
-    body = {**_describe(call, session), "status": status}
+    values = session.metadata_or_empty
+    attempts = session.result["attempts"]
+    body: dict[str, Any] = {"id": session.id, "createdDateTime": stamp(session.created_at)}
+    if attempts:
+        # The newest attempt comes first, so the last one is the first of all.
+        body["sessionStartDateTime"] = stamp(attempts[-1][RECEIVED])
+    body["sessionExpired"] = call.now >= hosted_of(session).expires_at
+    for name in ("deviceCorrelationId", "authTokenTimeToLiveInSeconds"):
+        body[name] = values[name]
+    body["status"] = status
     if status == "ResultAvailable":
-        body["result"] = _make_entries(call, session)[-1]
+        body["result"] = _make_entry(call, session, attempts[0])
     return call.answer("preview.read", body)
 
 
-def _describe(call: NumberedCall, session: Session) -> dict[str, Any]:
-    """Return the description of a session, as a read and a list have it."""
-    values = session.metadata_or_empty
-    body = {"id": session.id, "createdDateTime": stamp(session.created_at)}
-    for attempt in session.result["attempts"][-1:]:
-        # The newest attempt comes first, so this is the first of all.
-        body["sessionStartDateTime"] = stamp(attempt[RECEIVED])
-    return {
-        **body,
-        "sessionExpired": call.now >= hosted_of(session).expires_at,
-        "deviceCorrelationId": values["deviceCorrelationId"],
-        "authTokenTimeToLiveInSeconds": values["authTokenTimeToLiveInSeconds"],
-    }
-
-
-def _make_entries(call: NumberedCall, session: Session) -> list[dict[str, Any]]:
-    """Return the session's audit entries, oldest first."""
+def _make_entry(call: NumberedCall, session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the audit entry of an attempt."""
     # OURS: An audit entry has a made-up latency, request and length, and no user agent;
     # its ids are derived from the session's id. A session starts with its first attempt. A failed
     # attempt has the status 400 and the error of v1.2; the digest is empty. The file of the device
     # is video.webp, as in the recordings of Microsoft's tests (Azure/azure-sdk-for-js,
     # ai-vision-face-rest, read 2026-11-28).
-    entries = []
-    for attempt in reversed(session.result["attempts"]):
-        number = attempt["attemptId"]
+    number = attempt["attemptId"]
+    result = attempt.get("result", {})
+    entry = {
+        "id": number,
+        "sessionId": session.id,
         # Derived from the session's id, so that each read has the same one.
-        request_id = str(uuid.uuid5(uuid.UUID(session.id), str(number)))
-        workflow = hosted_of(session).workflow
-        result = attempt.get("result", {})
-        entry = {
-            "id": number,
-            "sessionId": session.id,
-            "requestId": request_id,
-            RECEIVED: stamp(attempt[RECEIVED]),
-            "request": {
-                "url": f"/face/{version_of(call)}/{workflow}/singleModal",
-                "method": "POST",
-                "contentLength": 360_044,
-                "contentType": "multipart/form-data",
-            },
-            "response": {
-                "body": _show_result(session, attempt),
-                "statusCode": 200 if result else 400,
-                "latencyInMilliseconds": 1200,
-            },
-            "digest": result.get("digest", ""),
-        }
-        for name in ("sessionImageId", "verifyImageHash"):
-            if name in result:
-                entry[name] = result[name]
-        entries.append(entry)
-    return entries
+        "requestId": str(uuid.uuid5(uuid.UUID(session.id), str(number))),
+        RECEIVED: stamp(attempt[RECEIVED]),
+        "request": {
+            "url": f"/face/{version_of(call)}/{hosted_of(session).workflow}/singleModal",
+            "method": "POST",
+            "contentLength": 360_044,
+            "contentType": "multipart/form-data",
+        },
+        "response": {
+            "body": _show_result(session, attempt),
+            "statusCode": 200 if result else 400,
+            "latencyInMilliseconds": 1200,
+        },
+        "digest": result.get("digest", ""),
+    }
+    for name in ("sessionImageId", "verifyImageHash"):
+        if name in result:
+            entry[name] = result[name]
+    return entry
 
 
 def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,38 +187,6 @@ def _show_result(session: Session, attempt: Mapping[str, Any]) -> dict[str, Any]
     return body
 
 
-def _list(workflow: str) -> Callable[[NumberedCall], Response]:
-    """Return the handler that lists the sessions of a kind."""
-
-    def answer(call: NumberedCall) -> Response:
-        listed = []
-        for session in sorted(call.world.sessions.all(), key=lambda session: session.id):
-            if hosted_of(session).workflow == workflow and not sessions.is_over(call, session):
-                listed.append(_describe(call, expire_if_due(call.world, session)))
-        start = call.query.get("start", "")
-        later = [each for each in listed if each["id"] > start]
-        return call.answer("preview.listed", select_page(call, later))
-
-    return answer
-
-
-def _list_entries(call: NumberedCall) -> Response:
-    start = call.query.get("start", "0")
-    if not start.isdecimal():
-        call.refuse("query.wrong", name="start")
-    entries = _make_entries(call, sessions.find(call))
-    later = [entry for entry in entries if entry["id"] > int(start)]
-    return call.answer("preview.listed", select_page(call, later))
-
-
-def select_page(call: NumberedCall, records: Sequence[T]) -> Sequence[T]:
-    """Return the first ``top`` records, by default and at most 1,000."""
-    top = call.query.get("top", "1000")
-    if not top.isdecimal() or not 1 <= int(top) <= 1000:
-        call.refuse("query.wrong", name="top")
-    return records[: int(top)]
-
-
 def _delete(call: NumberedCall) -> Response:
     sessions.remove(call)
     # A deletion in v1.2-preview.1 returns 200 without a body. (Microsoft, PyPI azure-ai-vision-face
@@ -241,11 +197,9 @@ def _delete(call: NumberedCall) -> Response:
 def routes_of(version: str) -> Iterator[sessions.SessionRoute]:
     """Yield the routes of a version."""
     liveness, with_verify = session_paths(version)
-    lists_liveness, lists_with_verify = _list("detectLiveness"), _list("detectLivenessWithVerify")
-    yield liveness, {"GET": lists_liveness, "POST": _start}, "session_start"
-    yield with_verify, {"GET": lists_with_verify, "POST": _start_with_verify}, "session_start"
+    yield liveness, {"POST": _start}, "session_start"
+    yield with_verify, {"POST": _start_with_verify}, "session_start"
     for path in (liveness, with_verify):
         yield f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read"
-        yield f"{path}/{{word}}/audit", {"GET": _list_entries}, "session_read"
     if version == PREVIEW:
         yield f"{IMAGES}/{{word}}", {"GET": sessions.read_image}, None
