@@ -161,14 +161,6 @@ def delete_subject(call: base.Call) -> Response:
     return call.answer("subjects.deleted", {"subject": name})
 
 
-def delete_subjects(call: base.Call) -> Response:
-    examples = _examples_of(call)
-    deleted = 0
-    for subject in examples.subjects():
-        deleted += examples.delete_subject(subject) is not None
-    return call.answer("subjects.all_deleted", {"deleted": deleted})
-
-
 def _read_subject(call: base.Call) -> str:
     """Return the name in the body; refuse one that CompreFace does not take."""
     body = read_json(call)
@@ -236,16 +228,6 @@ def delete_examples(call: base.Call) -> Response:
     for example in examples.all(call.query.get("subject") or None):
         deleted += examples.delete(example.image_id) is not None
     return call.answer("examples.all_deleted", {"deleted": deleted})
-
-
-def delete_listed_examples(call: base.Call) -> Response:
-    """Delete the examples in the list that the body is; unknown ones are ignored."""
-    image_ids = read_json(call)
-    if not isinstance(image_ids, list) or not all(map(base.is_uuid, image_ids)):
-        refuse_empty(call)
-    deleted = [_examples_of(call).delete(image_id.lower()) for image_id in image_ids]
-    body = [_describe_example(example) for example in deleted if example is not None]
-    return call.answer("examples.some_deleted", body)
 
 
 def delete_example(call: base.Call) -> Response:
@@ -324,11 +306,9 @@ def _describe_example(example: Example) -> dict[str, str]:
 
 #: The handlers by method, by path. CompreFace reads a path with a last slash in the same way.
 ROUTES: Final[Mapping[str, Mapping[str, Any]]] = {
-    SUBJECTS: {"GET": list_subjects, "POST": add_subject, "DELETE": delete_subjects},
+    SUBJECTS: {"GET": list_subjects, "POST": add_subject},
     f"{SUBJECTS}/{{subject}}": {"DELETE": delete_subject},
     FACES: {"GET": list_examples, "POST": add_example, "DELETE": delete_examples},
-    # Before the path of one example, which matches it, too.
-    f"{FACES}/delete": {"POST": delete_listed_examples},
     f"{FACES}/{{image_id}}": {"DELETE": delete_example},
     RECOGNIZE: {"POST": recognize},
 }

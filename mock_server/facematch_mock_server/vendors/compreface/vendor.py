@@ -118,7 +118,9 @@ class Compreface(base.MockVendor):
     not_imitated = NotImitated(
         "docs/vendors/compreface.md",
         "/api/v1/recognition/embeddings/*",
+        "DELETE /api/v1/recognition/subjects",
         "PUT /api/v1/recognition/subjects/{name}",
+        "POST /api/v1/recognition/faces/delete",
         "GET /api/v1/recognition/faces/{id}/img",
         "POST /api/v1/recognition/faces/{id}/verify",
         "/api/v1/verification/embeddings/verify",

@@ -244,23 +244,6 @@ def test_detection_has_each_face_with_the_plugins_that_were_asked_for(engine):
     assert "age" in body["plugins_versions"]
 
 
-def test_all_subjects_are_deleted_with_their_examples(engine):
-    for name in ("ada", "grace"):
-        engine.handle(add_example(name))
-    assert engine.handle(ask("DELETE", SUBJECTS)).json() == {"deleted": 2}
-    assert (names(engine), image_ids(engine)) == ([], [])
-
-
-def test_listed_examples_are_deleted_and_unknown_ones_ignored(engine):
-    first, second = [engine.handle(add_example("ada")).json()["image_id"] for _ in range(2)]
-    answer = engine.handle(ask("POST", f"{FACES}/delete", [UNKNOWN, first.upper()]))
-    assert answer.json() == [{"image_id": first, "subject": "ada"}]
-    assert image_ids(engine) == [second]
-    for body in (["no UUID"], {"ids": [second]}):
-        assert engine.handle(ask("POST", f"{FACES}/delete", body)).status == 400
-    assert image_ids(engine) == [second]
-
-
 def test_page_of_any_origin_may_call_a_service(engine):
     origin = ("origin", "https://shop.example")
     asked = engine.handle(attrs.evolve(recognize(), method="OPTIONS", headers=(origin,)))
