@@ -28,7 +28,6 @@ from facematch_mock_server.vendors.baidu.vendor import (
 FACESET = "/rest/2.0/face/v3/faceset"
 ADD_USER = "/rest/2.0/face/v3/faceset/user/add"
 SEARCH = "/rest/2.0/face/v3/search"
-MULTI_SEARCH = "/rest/2.0/face/v3/multi-search"
 
 __all__ = ["API_KEY", "APP_KEY", "APP_SECRET", "FACEVERIFY", "LOGIN", "MATCH"]
 BEARER = f"Bearer {API_KEY}"
@@ -74,10 +73,6 @@ def add_user(content=None, **fields):
 
 def search(content=None, **fields):
     return post(picture(content, **{"group_id_list": "shop", **fields}), SEARCH)
-
-
-def search_each_face(content=None, **fields):
-    return post(picture(content, **{"group_id_list": "shop", **fields}), MULTI_SEARCH)
 
 
 def change(call, **fields):
@@ -151,7 +146,6 @@ def scenarios():
         add_user(user_id="a b"),
         *[add_user()] * 20,
         search(scene(score=96)),
-        search_each_face(scene(score=96)),
         search(scene(score=20)),
         search(max_user_num=51),
         post({**picture(), "group_id": "shop", "user_id": "bob"}, f"{FACESET}/user/update"),

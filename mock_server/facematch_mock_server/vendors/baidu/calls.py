@@ -111,49 +111,24 @@ def delete_group(call: PairCall) -> Response:
 def search(call: PairCall) -> Response:
     """Return the users of groups whose face is like a picture's, the most like first."""
     most_users = _read_number(call, "max_user_num", default=1, highest=50)
-    users, threshold = _read_search(call)
-    found = _find_users(call, 0, users, threshold)
-    if not found:
-        call.refuse("search.no_user")
-    token = name_face(call, call.picture, 0)
-    return _answer(call, "search.answer", {"face_token": token, "user_list": found[:most_users]})
-
-
-def search_each_face(call: PairCall) -> Response:
-    """Return for each face of a picture, the largest first, the users whose face is like it."""
-    most_users = _read_number(call, "max_user_num", default=1, highest=20)
-    most_faces = _read_number(call, "max_face_num", default=1, highest=10)
-    users, threshold = _read_search(call)
-    face_list = []
-    for number, face in enumerate(call.find_faces().faces[:most_faces]):
-        described = describe_face(call, call.picture, face, number)
-        found = _find_users(call, number, users, threshold)[:most_users]
-        shown = {name: described[name] for name in ("face_token", "location")}
-        face_list.append({**shown, "user_list": found})
-    if not any(face["user_list"] for face in face_list):
-        call.refuse("search.no_user")
-    result = {"face_num": len(face_list), "face_list": face_list}
-    return _answer(call, "search.each_face", result)
-
-
-def _read_search(call: PairCall) -> tuple[list[User], int]:
-    """Return the users in the groups to search, and the threshold; refuse a wrong search."""
     group_ids = [_check_id(call, "group_id_list", text) for text in _read_groups(call)]
     threshold = _read_number(call, "match_threshold", default=80, highest=100)
     call.find_faces()
     users = _users_of(call).persons_of(group_ids)
     if not users:
         call.refuse("search.no_group")
-    return users, threshold
+    found = _find_users(call, users, threshold)
+    if not found:
+        call.refuse("search.no_user")
+    token = name_face(call, call.picture, 0)
+    return _answer(call, "search.answer", {"face_token": token, "user_list": found[:most_users]})
 
 
-def _find_users(
-    call: PairCall, number: int, users: Iterable[User], threshold: int
-) -> list[dict[str, Any]]:
-    """Return the users who are like a face of the picture, 0 for the largest, best first."""
+def _find_users(call: PairCall, users: Iterable[User], threshold: int) -> list[dict[str, Any]]:
+    """Return the users who are like the picture's largest face, the most like first."""
     found = list[dict[str, Any]]()
     for user in users:
-        score = score_person(call, call.picture, number, user)
+        score = score_person(call, call.picture, 0, user)
         if score >= threshold:
             found.append(
                 {
@@ -174,7 +149,6 @@ HANDLERS: Final[Mapping[PairEndpoint, Callable[[PairCall], Response]]] = {
         path=f"{_ROOT}/faceset/user/update", pictures=_PICTURE, operation="detect"
     ): update_user,
     PairEndpoint(path=f"{_ROOT}/search", pictures=_PICTURE): search,
-    PairEndpoint(path=f"{_ROOT}/multi-search", pictures=_PICTURE): search_each_face,
     **{
         PairEndpoint(
             path=f"{_ROOT}/faceset/{name}", pictures=PictureFields(), operation=None

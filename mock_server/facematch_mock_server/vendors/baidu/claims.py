@@ -103,7 +103,6 @@ CLAIMS = table(
     row("faceset.no_face", _error(223106, "face is not exist"), FACE_CODES, "An unknown face_token of a user is error 223106."),
     row("faceset.group_exists", _error(223101, "group is already exist"), FACE_CODES, "A group that exists, or has users, is not added."),
     row("search.answer", Reply(200), FACESET, "user_list has the users whose most alike face reaches match_threshold (80 by default), the most alike first, at most max_user_num (1 by default), each with group_id, user_id, user_info and score."),
-    row("search.each_face", Reply(200), FACESET, "multi-search has for each face, at most max_face_num (1 by default, at most 10), its face_token, location and user_list, at most max_user_num users (1 by default, at most 20). If no face has a user, it is error 222207."),
     row("search.most_groups", 10, FACESET, "group_id_list has at most 10 groups, separated by commas."),
     row("search.many_groups", _error(223104, "group_list is too large"), FACE_CODES, "More groups are error 223104."),
     row("search.number", _error(222004, "param[{name}] format error"), OURS, "A match_threshold above 100, a max_user_num above 50, and what is no number are refused; the code is ours."),

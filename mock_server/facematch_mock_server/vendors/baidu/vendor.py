@@ -199,6 +199,7 @@ class Baidu(PairVendor):
     not_imitated = NotImitated(
         "docs/vendors/baidu.md",
         "/rest/2.0/face/v3/person/idmatch",
+        "/rest/2.0/face/v3/multi-search",
         "/rest/2.0/face/v3/faceset/face/getlist",
         "/rest/2.0/face/v3/faceset/group/getlist",
         "/rest/2.0/face/v3/faceset/group/getusers",

@@ -22,7 +22,6 @@ from vendors.baidu import (
     picture,
     post,
     search,
-    search_each_face,
     token_of,
 )
 
@@ -401,21 +400,6 @@ def test_search_finds_the_user_whose_face_was_added(reading_engine):
     everybody = search(card("p1-again"), max_user_num=5, match_threshold=0)
     assert [name for name, _ in found(reading_engine.handle(everybody))] == ["ada", "bob"]
     assert len(found(reading_engine.handle(search(card("p1"), match_threshold=0)))) == 1
-
-
-def test_each_face_of_a_picture_is_searched(reading_engine):
-    reading_engine.handle(add_user(card("p1"), user_info="Ada"))
-    two = make_card("p1", faces=2)
-    answer = reading_engine.handle(search_each_face(two, max_face_num=5))
-    assert code_of(answer) == 0
-    result = answer.json()["result"]
-    assert result["face_num"] == len(result["face_list"]) == 2
-    users = [[user["user_id"] for user in face["user_list"]] for face in result["face_list"]]
-    assert users == [["ada"], []]
-    assert result["face_list"][0]["location"] != result["face_list"][1]["location"]
-    (largest,) = reading_engine.handle(search_each_face(two)).json()["result"]["face_list"]
-    assert len(largest["user_list"]) == 1
-    assert code_of(reading_engine.handle(search_each_face(card("p2")))) == 222207
 
 
 def test_liveness_has_the_attributes_that_are_asked_for(engine):
