@@ -31,7 +31,6 @@ ERRORS = documented(
 CHECK = documented("docs.sumsub.com, /reference/request-applicant-check", "2026-11-29")
 LABELS = _page("/docs, rejection labels")
 DEACTIVATE = _page("/reference/deactivate-applicant-profile")
-RESET = _page("/reference/reset-applicant")
 RESULTS = documented(
     "docs.sumsub.com, /docs/receive-and-interpret-results-via-api, of 2026-09-23", "2026-11-30"
 )
@@ -133,7 +132,6 @@ CLAIMS = table(
     row("presence.checking", _error(409, "The applicant is being checked."), DEACTIVATE, "An applicant in pending, queued or prechecked cannot be deactivated. The status 409 is ours."),
     row("presence.already", _error(409, "The applicant is already in the state.", 3000, "applicant-already-in-the-state"), DEACTIVATE, "An applicant that is already in the state is refused with 3000."),
     row("presence.deleted", _error(409, "The applicant is deactivated.", 1008, "applicant-marked-as-deleted"), DEACTIVATE, "Nothing but activated can be done with a deactivated applicant."),
-    row("reset.done", Reply(200, {"ok": 1}), RESET, "A reset sets the status to init, and removes what the person sent."),
     row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; what Sumsub does without credit is not known, and here nothing."),
     row("credit.price", Decimal("1.35"), PRICES, "A verification costs USD 1.35, the price of the plan Basic; Compliance costs 1.85. A setting changes it. Sumsub charges for checks, and not for a recheck within 30 days: an applicant is charged once, when its first check ends."),
     row("webhook.algorithm", "sha256", WEBHOOKS, "A new webhook has HMAC_SHA256_HEX.", when=("digest", "sha256"), name="sha256"),

@@ -52,6 +52,7 @@ _NOT_IMITATED = NotImitated(
     "/resources/applicantFraudNetworks/*",
     "/resources/applicants/{id}/tags/*",
     "/resources/api/applicants/notes/*",
+    "/resources/applicants/{id}/reset",
     "/resources/applicants/{id}/resetStep/*",
     "/resources/applicants/-/levels/*",
     "/resources/applicants/-/import",
@@ -115,7 +116,6 @@ _ROUTES = (
     ),
     _route(f"{_APPLICANT}/status/pending", "POST", documents.request_check),
     _route(f"{_APPLICANT}/status/testCompleted", "POST", applicants.complete_test),
-    _route(f"{_APPLICANT}/reset", "POST", applicants.reset),
     _route(f"{_APPLICANT}/presence/deactivated", "PATCH", applicants.deactivate_or_activate),
     _route(f"{_APPLICANT}/presence/activated", "PATCH", applicants.deactivate_or_activate),
 )

@@ -30,7 +30,6 @@ EVENT_OF_STATUS = {
 _USUAL = (
     "applicantCreated",
     *EVENT_OF_STATUS.values(),
-    "applicantReset",
     "applicantDeactivated",
     "applicantActivated",
 )

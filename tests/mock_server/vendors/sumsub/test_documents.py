@@ -195,12 +195,12 @@ def test_video_and_pdf_are_taken(engine, content):
     assert ask(engine, sumsub.adding(1, content, "OTHER")).status == 200
 
 
-def test_same_file_is_refused_until_a_reset(engine):
+def test_same_file_is_refused_but_for_another_applicant(engine):
     assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 200
     answer = ask(engine, sumsub.adding(1, DOCUMENT))
     assert (answer.status, answer.json()["errorCode"]) == (409, 1000)
-    ask(engine, sumsub.applicant(1, "POST", "reset"))
-    assert ask(engine, sumsub.adding(1, DOCUMENT)).status == 200
+    ask(engine, sumsub.create("another-person"))
+    assert ask(engine, sumsub.adding(2, DOCUMENT)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -225,10 +225,3 @@ def test_nothing_can_be_sent_during_a_check(engine, status):
     answer = ask(engine, sumsub.adding(1, DOCUMENT))
     assert (answer.status, answer.json()["errorCode"]) == (409, 1006)
     assert ask(engine, sumsub.checking(1)).status == 409
-
-
-def test_reset_forgets_the_pictures(engine):
-    checked(engine, DOCUMENT, FACE)
-    ask(engine, sumsub.applicant(1, "POST", "reset"))
-    assert ask(engine, sumsub.checking(1)).status == 409
-    assert ask(engine, sumsub.steps_of(1)).json() == {"IDENTITY": None, "SELFIE": None}

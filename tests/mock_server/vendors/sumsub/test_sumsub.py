@@ -584,22 +584,13 @@ def test_applicant_cannot_be_deactivated_during_a_check(at_page, status):
     assert answer.status == 409
 
 
-def test_reset_asks_for_everything_again(at_page):
-    ask(at_page, checked(1))
-    assert tell(at_page, sumsub.applicant(1, "POST", "reset")) == {"ok": 1}
-    assert tell(at_page, sumsub.steps_of(1)) == {"IDENTITY": None, "SELFIE": None}
-    assert tell(at_page, sumsub.read(1))["review"]["reviewStatus"] == "init"
-
-
-def test_completed_review_has_its_date_until_a_reset(at_page, control):
+def test_completed_review_has_its_date(at_page, control):
     assert "reviewDate" not in tell(at_page, sumsub.read(1))["review"]
     control.advance(60)
     ask(at_page, checked(1))
     review = tell(at_page, sumsub.read(1))["review"]
     expected = sumsub.START + dt.timedelta(seconds=60)
     assert review["reviewDate"] == f"{expected:%Y-%m-%d %H:%M:%S}+0000"
-    ask(at_page, sumsub.applicant(1, "POST", "reset"))
-    assert "reviewDate" not in tell(at_page, sumsub.read(1))["review"]
 
 
 @pytest.mark.parametrize("step", ["IDENTITY", "SELFIE"])
@@ -619,7 +610,6 @@ EVERY_EVENT = (
     "applicantAwaitingUser",
     "applicantAwaitingService",
     "applicantReviewed",
-    "applicantReset",
     "applicantDeactivated",
     "applicantActivated",
 )
@@ -680,7 +670,6 @@ def test_events_follow_an_applicant(engine):
     ask(engine, checked(1))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/deactivated"))
     ask(engine, sumsub.applicant(1, "PATCH", "presence/activated"))
-    ask(engine, sumsub.applicant(1, "POST", "reset"))
     sent = [json.loads(letter.body) for _, letter, _ in mock_webhooks.carry(engine)]
     assert [each["type"] for each in sent] == [
         "applicantCreated",
@@ -692,7 +681,6 @@ def test_events_follow_an_applicant(engine):
         "applicantReviewed",
         "applicantDeactivated",
         "applicantActivated",
-        "applicantReset",
     ]
     assert {each["externalUserId"] for each in sent} == {"a-person"}
     assert sent[4]["reviewResult"] == {"reviewAnswer": "GREEN"}

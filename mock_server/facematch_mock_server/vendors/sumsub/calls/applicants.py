@@ -20,7 +20,6 @@ from facematch_mock_server.vendors.sumsub.sessions import charge_and_announce_st
 from facematch_mock_server.vendors.sumsub.wire import (
     CHECKING,
     INIT,
-    UPLOADS,
     show_review,
     type_of,
 )
@@ -298,19 +297,6 @@ def store_change(
     if changed is None:
         call.refuse("applicant.unknown")
     return changed
-
-
-def reset(call: SumsubCall) -> Response:
-    """Set an applicant's status to init, and remove what the person sent."""
-    session = store_change(
-        call,
-        find_active(call),
-        lambda each: attrs.evolve(
-            with_metadata(each, **{UPLOADS: ()}), status=INIT, result={}, pictures={}
-        ),
-    )
-    webhooks.announce(call.world, session, "applicantReset")
-    return call.answer("reset.done")
 
 
 def deactivate_or_activate(call: SumsubCall) -> Response:
