@@ -205,10 +205,7 @@ def scenarios():
         mock_sessions.acting(6, "card", card="p1"),
         decision(6),
     )
-    return [
-        Scenario("veriff", calls, {"plan": "plus"}, Recognizer()),
-        Scenario("veriff", calls, {"plan": "essential"}, Recognizer()),
-    ]
+    return [Scenario("veriff", calls, None, Recognizer())]
 
 
 # The simulator of Veriff: the mock server in the place of an integration.

@@ -25,7 +25,6 @@ STATUSES = documented("devdocs.veriff.com, verification session status codes (ta
 REASONS = documented("devdocs.veriff.com, decision codes and granular reason codes (tables)", READ)
 DELETION = documented("devdocs.veriff.com, API reference: delete session, 2026-04-24", READ)
 WEBHOOKS = documented("devdocs.veriff.com, decision and event webhooks", READ)
-FULL_AUTO = documented("devdocs.veriff.com, Essential plan and Full Auto", READ)
 HELP = documented("help.veriff.com, articles 5116778, 3250231 and 3250261", READ)
 JS_SDK = observed("@veriff/js-sdk 2.0.0, lib/veriff.js", "2026-11-29")
 #: The error body of a case whose code is not documented.
@@ -102,8 +101,6 @@ CLAIMS = table(
     row("delete.per_day", 10, DELETION, "10 sessions may be deleted in 24 hours."),
     _error_without_code("rate.exceeded", 429, "Too many requests", "A deletion above a limit is refused with 429."),
     _error_without_code("server.error", 500, "Internal server error", "An error of Veriff's own returns 500."),
-    row("webhook.plan", "decision", WEBHOOKS, "A decision webhook has the body of the decision; an event webhook says `started` (7001) or `submitted` (7002).", when=("plan", "plus"), name="plus"),
-    row("webhook.plan", "fullauto", FULL_AUTO, "On the Essential plan a Full Auto webhook replaces the decision webhook, and there are no reason codes. Its decisionScore of 1 or 0 and its insights are made up from the verdict.", when=("plan", "essential"), name="essential"),
     row("webhook.resubmission_s", 300, WEBHOOKS, "The webhook of a request to resubmit comes after 5 minutes, unless the person tries again before; that of a session which a program has submitted comes at once."),
     row("webhook.timeout_s", 5, OURS, "A receiver has 5 seconds to respond; Veriff documents no time."),
     row("webhook.delivered", (200,), HELP, "Only a 200 response means delivered."),

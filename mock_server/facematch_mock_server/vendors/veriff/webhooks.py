@@ -1,4 +1,4 @@
-"""Veriff's webhooks: decisions, "Full Auto" decisions, and events."""
+"""Veriff's webhooks: decisions, and events."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ from .wire import (
     SUBMITTED,
     decision_body,
     event_body,
-    full_auto_body,
 )
 
-#: The kinds of webhooks. Veriff's portal has one URL for each; a Full Auto webhook has that of the
-#: decisions here.
+#: The kinds of webhooks. Veriff's portal has one URL for each.
 DECISION = "decision"
 EVENT = "event"
 #: The key, in a session's metadata, of the note that a program has submitted it.
@@ -71,15 +69,15 @@ def compose(
 ) -> SignedPayload:
     """Build and sign a delivery."""
     # A webhook is signed like a request: X-HMAC-SIGNATURE is the HMAC-SHA256 of the body. Neither a
-    # time nor an event id is sent. (devdocs.veriff.com, decision and event webhooks)
+    # time nor an event id is sent. A decision webhook has the body of the decision; an event
+    # webhook says `started` (7001) or `submitted` (7002). (devdocs.veriff.com, decision and event
+    # webhooks)
     session = delivery.session
     if session.status == RESUBMIT:
         claims.cite("webhook.resubmission_s")
     # Only a drill tells of a decision about a session that has none.
     if delivery.event == EVENT or session.status not in DECISION_CODES:
         document = event_body(session)
-    elif claims["webhook.plan"] == "fullauto":
-        document = full_auto_body(session)
     else:
         document = decision_body(claims, session)
     body = delivery.write(document)

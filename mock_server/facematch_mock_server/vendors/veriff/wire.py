@@ -119,9 +119,7 @@ def decision_body(claims: CitedClaims, session: Session) -> dict[str, Any]:
     # 2026-11-30)
     hosted = hosted_of(session)
     reason_code = None
-    # The other value, "fullauto", is the Essential plan, which has no reason codes.
-    has_reasons = claims.get("webhook.plan") == "decision"
-    if has_reasons and session.result.get(REASON_STATUS) == session.status:
+    if session.result.get(REASON_STATUS) == session.status:
         reason_code = session.result.get(REASON_CODE)
     return {
         "status": "success",
@@ -166,33 +164,6 @@ def _document(fields: Mapping[str, str], *, has_type: bool) -> dict[str, str | N
         "country": fields.get("issuing_country"),
         "validFrom": fields.get("date_of_issue"),
         "validUntil": fields.get("expiration_date"),
-    }
-
-
-def full_auto_body(session: Session) -> dict[str, Any]:
-    """Return the body of a "Full Auto" webhook, with insights that agree with the verdict."""
-    is_approved = session.status == APPROVED
-    insights = []
-    for label in ("faceImageAvailable", "faceLiveness", "faceSimilarToPortrait"):
-        result = "yes" if is_approved else None
-        insights.append({"label": label, "result": result, "category": "face"})
-    return {
-        "status": "success",
-        "eventType": "fullauto",
-        "sessionId": session.id,
-        "attemptId": attempt_id_of(session),
-        "vendorData": session.vendor_data,
-        "endUserId": session.metadata_or_empty.get("endUserId"),
-        "version": "1.0.0",
-        "acceptanceTime": stamp(session.created_at),
-        "time": _decided_at(session),
-        "data": {
-            "verification": {
-                "decision": session.status,
-                "decisionScore": 1 if is_approved else 0,
-                "insights": insights,
-            }
-        },
     }
 
 

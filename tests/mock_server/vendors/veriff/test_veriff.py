@@ -422,21 +422,6 @@ def test_a_person_who_tries_again_stops_the_request_to_resubmit(people, hooked, 
     assert set(states) == {"resubmission_requested", "approved"}
 
 
-@pytest.mark.parametrize(("card", "shown"), [("p1", "approved"), ("p2", "declined")])
-def test_the_essential_plan_sends_full_auto_webhooks_without_reasons(card, shown):
-    engine = new_engine(**veriff.SETTINGS, switches={"plan": "essential"})
-    control = control_of(engine)
-    control.webhooks.add(HOOK, secret=SECRET)
-    session_id = start(engine, vendorData="rec-1")
-    control.sessions.finish(session_id, card, "p1")
-    ((_, letter, _),) = carry(engine)
-    body = json.loads(letter.body)
-    assert body["data"]["verification"]["decision"] == shown
-    assert (body["eventType"], body["vendorData"]) == ("fullauto", "rec-1")
-    assert body["sessionId"] == session_id
-    assert decision_of(engine)["reasonCode"] is None
-
-
 # Starts from a page
 
 
