@@ -190,7 +190,6 @@ def person_steps():
         json_request_to(identify, {"faceIds": [FACE_ID], "personGroupId": "!"}),
         json_request_to(identify, {"faceIds": [FACE_ID], "personGroupId": "nobody"}),
         json_request_to(identify, {"faceIds": [FACE_ID], "dynamicPersonGroupId": "people"}),
-        json_request_to(identify, {"largePersonGroupId": "people", **IN_GROUP}),
         json_request_to(identify, {"faceIds": [FACE_ID], **IN_GROUP}),
         json_request_to(f"{GROUP}/persons", NAMED_PERSON),
         about_person("verify", FACE, IN_GROUP, PERSON),

@@ -259,30 +259,9 @@ def test_a_group_is_refused_by_id_name_and_model(engine, group, body, refusal):
     assert refusal_of(engine, json_request_to(path, body, "PUT")) == refusal
 
 
-def test_large_groups_are_apart_from_the_others_and_have_their_own_words(engine):
-    large = GROUP.replace("persongroups", "largepersongroups")
-    unknown = azure_request(f"{large}/training", method="GET")
-    assert refusal_of(engine, unknown) == (404, "LargePersonGroupNotFound")
-    assert answer_of(engine, json_request_to(large, {"name": "Many"}, "PUT")) is None
-    sent = {"faceIds": [face_of(engine)], "largePersonGroupId": "people"}
-    identify = json_request_to("/face/v1.0/identify", sent)
-    assert refusal_of(engine, identify) == (400, "LargePersonGroupNotTrained")
-    person = json_request_to(f"{large}/persons", {"name": "Ada"})
-    ada = answer_of(engine, person)["personId"]
-    picture = azure_request(f"{large}/persons/{ada}/persistedFaces", CARDS["p1"], STREAM)
-    assert "persistedFaceId" in answer_of(engine, picture)
-    assert engine.handle(azure_request(f"{large}/train")).status == 202
-    (result,) = answer_of(engine, identify)
-    assert [each["personId"] for each in result["candidates"]] == [ada]
-    about_ada = {"faceId": sent["faceIds"][0], "personId": ada, "largePersonGroupId": "people"}
-    verify = json_request_to("/face/v1.0/verify", about_ada)
-    assert answer_of(engine, verify)["isIdentical"] is True
-    both = json_request_to("/face/v1.0/identify", {**sent, "personGroupId": "people"})
-    expected = (400, "PersonGroupIdAndLargePersonGroupIdBothNotNull")
-    assert refusal_of(engine, both) == expected
-
-
-@pytest.mark.parametrize("field", ["dynamicPersonGroupId", "personIds", "largeFaceListId"])
+@pytest.mark.parametrize(
+    "field", ["largePersonGroupId", "dynamicPersonGroupId", "personIds", "largeFaceListId"]
+)
 def test_other_kinds_of_persons_are_named_as_not_imitated(engine, field):
     for name in ("identify", "verify", "findsimilars"):
         body = {"faceId": UNKNOWN, "faceIds": [UNKNOWN], "personId": UNKNOWN, field: ["x"]}

@@ -1,4 +1,4 @@
-"""Person groups, also large ones: they are made, trained and deleted.
+"""Person groups: they are made, trained and deleted.
 
 Sources: Azure/azure-rest-api-specs, Face v1.2; Microsoft Learn, Azure AI Face API error codes; the
 paths that programs of v1.0 use are in azure-cognitiveservices-vision-face 0.6.1.
@@ -24,47 +24,16 @@ from . import faces
 _ID = re.compile(r"[a-z0-9_-]{1,64}")
 
 
-@attrs.frozen
-class Kind:
-    """A kind of group, whose ids are a space of their own.
-
-    Attributes:
-        path: Its path, which begins the keys of such groups in the records.
-        field: The field with an id.
-        name: What it is called in messages.
-    """
-
-    path: str
-    field: str
-    name: str
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """What fills a refusal: the kind in a code, and in two sentences."""
-        title = self.name.title()
-        return {"code": title.replace(" ", ""), "kind": self.name, "title": title}
-
-    def key_of(self, group_id: str) -> str:
-        return f"{self.path}/{group_id}"
-
-
-PERSONS = Kind("persongroups", "personGroupId", "Person group")
-LARGE_PERSONS = Kind("largepersongroups", "largePersonGroupId", "Large person group")
-KINDS = (PERSONS, LARGE_PERSONS)
-
-
 @attrs.frozen(kw_only=True)
 class Group(stored.Group):
     """A group of persons.
 
     Attributes:
-        kind: Its kind.
         created_at: When it was created.
         trained_at: When it was last trained; None if never.
         trained: Its persons with a face at that time, whom `identify` knows.
     """
 
-    kind: Kind
     created_at: dt.datetime
     trained_at: dt.datetime | None = None
     trained: tuple[Person, ...] = ()
@@ -80,18 +49,16 @@ class Records(stored.Persons[Group, Person]):
 
 def create(call: NumberedCall) -> Response:
     """Create a group; refuse one whose id exists."""
-    kind = _kind_in_path(call)
-    group_id, *_ = call.path_values
     body = call.read_object("body.json")
     model = faces.read_recognition_model(call, body)
-    key = _key_of(call, kind, group_id)
+    group_id = _check_id(call, call.path_value)
     name = read_name(call, body)
-    group = Group(id=key, kind=kind, name=name, model=model, created_at=call.now)
+    group = Group(id=group_id, name=name, model=model, created_at=call.now)
     records = records_of(call)
     with records.lock:
-        if records.groups.find(key) is not None:
-            call.refuse("group.exists", **kind.words)
-        records.groups.put(key, group)
+        if records.groups.find(group_id) is not None:
+            call.refuse("group.exists")
+        records.groups.put(group_id, group)
     return faces.charge(call, "group.created")
 
 
@@ -116,7 +83,7 @@ def read_training(call: NumberedCall) -> Response:
     """Return that a group was trained, which is done at once; refuse a group that never was."""
     group = find(call)
     if group.trained_at is None:
-        call.refuse("group.untrained_status", **group.kind.words)
+        call.refuse("group.untrained_status")
     trained_at = group.trained_at.isoformat()
     status = {
         "status": "succeeded",
@@ -172,28 +139,21 @@ def person_of(call: NumberedCall) -> Person:
 def find(call: NumberedCall) -> Group:
     """Return the group in the path."""
     group_id, *_ = call.path_values
-    kind = _kind_in_path(call)
-    group = records_of(call).groups.find(kind.key_of(group_id))
+    group = records_of(call).groups.find(group_id)
     if group is None:
-        call.refuse("group.unknown", **kind.words)
+        call.refuse("group.unknown")
     return group
 
 
 def find_named(call: NumberedCall, body: Mapping[str, Any], *, unknown: str) -> Group | None:
-    """Return the group that a body names; None if it names none.
-
-    Refuse an unknown one by `unknown`, and two.
-    """
-    if all(body.get(kind.field) is not None for kind in KINDS):
-        call.refuse("group.both")
-    for kind in KINDS:
-        group_id = body.get(kind.field)
-        if group_id is not None:
-            group = records_of(call).groups.find(_key_of(call, kind, group_id))
-            if group is None:
-                call.refuse(unknown, **kind.words)
-            return group
-    return None
+    """Return the group that a body names, or None; refuse an unknown one by `unknown`."""
+    group_id = body.get("personGroupId")
+    if group_id is None:
+        return None
+    group = records_of(call).groups.find(_check_id(call, group_id))
+    if group is None:
+        call.refuse(unknown)
+    return group
 
 
 def records_of(call: NumberedCall) -> Records:
@@ -213,13 +173,8 @@ def read_name(call: NumberedCall, body: Mapping[str, Any]) -> str:
     return name
 
 
-def _kind_in_path(call: NumberedCall) -> Kind:
-    _, _, _, path, *_ = call.request.path.split("/")
-    return next(kind for kind in KINDS if kind.path == path)
-
-
-def _key_of(call: NumberedCall, kind: Kind, group_id: object) -> str:
-    """Return the key of a group in the records; refuse an id of a wrong form."""
+def _check_id(call: NumberedCall, group_id: object) -> str:
+    """Return the id of a group; refuse one of a wrong form."""
     if not isinstance(group_id, str) or not _ID.fullmatch(group_id):
-        call.refuse("group.id", **kind.words)
-    return kind.key_of(group_id)
+        call.refuse("group.id")
+    return group_id

@@ -36,7 +36,7 @@ def identify(call: NumberedCall) -> Response:
     if group is None:
         call.refuse("identify.scope")
     if group.trained_at is None:
-        call.refuse("identify.untrained", **group.kind.words)
+        call.refuse("identify.untrained")
     most = faces.read_count(call, body, default=10, most=100)
     threshold = body.get("confidenceThreshold", call.claims["identify.threshold"])
     is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
@@ -94,7 +94,13 @@ def find_similar(call: NumberedCall) -> Response:
 
 def _refuse_others(call: NumberedCall, body: Mapping[str, Any]) -> None:
     """Refuse persons who are not in a person group, and faces that are in a list."""
-    for name in ("dynamicPersonGroupId", "personIds", "faceListId", "largeFaceListId"):
+    for name in (
+        "largePersonGroupId",
+        "dynamicPersonGroupId",
+        "personIds",
+        "faceListId",
+        "largeFaceListId",
+    ):
         if body.get(name) is not None:
             call.refuse("person.others", name=name)
 
@@ -114,29 +120,21 @@ def _score(call: NumberedCall, face: faces.DetectedFace, person: Person) -> floa
 Routes = Mapping[str, tuple[Mapping[str, Callable[[Any], Response]], str | None]]
 
 
-def _routes_of(kind: groups.Kind) -> Routes:
-    """Return the routes of the groups of a kind: handlers by method, and the billed operation."""
-    group = f"{kind.path}/{{word}}"
-    person = f"{group}/persons/{{word}}"
-    routes: dict[str, Any] = {
-        group: ({"PUT": groups.create, "DELETE": groups.delete}, None),
-        f"{group}/train": ({"POST": groups.train}, None),
-        f"{group}/training": ({"GET": groups.read_training}, None),
-        f"{group}/persons": ({"POST": create_person}, None),
-        person: ({"DELETE": delete_person}, None),
-    }
-    # The specification writes it in lower case, Microsoft's older pages with a capital letter.
-    for name in ("persistedfaces", "persistedFaces"):
-        routes[f"{person}/{name}"] = ({"POST": groups.add_face}, "detect")
-        routes[f"{person}/{name}/{{word}}"] = ({"DELETE": groups.delete_face}, None)
-    return routes
-
-
+_GROUP = "persongroups/{word}"
+_PERSON = f"{_GROUP}/persons/{{word}}"
 ROUTES: Final[Routes] = {
     "detect": ({"POST": faces.detect}, "detect"),
     "verify": ({"POST": verify}, "match"),
     "identify": ({"POST": identify}, "match"),
     "findsimilars": ({"POST": find_similar}, "match"),
-    **_routes_of(groups.PERSONS),
-    **_routes_of(groups.LARGE_PERSONS),
+    _GROUP: ({"PUT": groups.create, "DELETE": groups.delete}, None),
+    f"{_GROUP}/train": ({"POST": groups.train}, None),
+    f"{_GROUP}/training": ({"GET": groups.read_training}, None),
+    f"{_GROUP}/persons": ({"POST": create_person}, None),
+    _PERSON: ({"DELETE": delete_person}, None),
+    # The specification writes it in lower case, Microsoft's older pages with a capital letter.
+    f"{_PERSON}/persistedfaces": ({"POST": groups.add_face}, "detect"),
+    f"{_PERSON}/persistedFaces": ({"POST": groups.add_face}, "detect"),
+    f"{_PERSON}/persistedfaces/{{word}}": ({"DELETE": groups.delete_face}, None),
+    f"{_PERSON}/persistedFaces/{{word}}": ({"DELETE": groups.delete_face}, None),
 }
