@@ -167,33 +167,6 @@ def document_results(sub_result: str, flaw: tuple[str, str] | None = None) -> di
     return {"result": word(sub_result == CLEAR), "sub_result": sub_result, "breakdown": breakdown}
 
 
-_STANDARD_LISTS = ("sanction", "politically_exposed_person", "legal_and_regulatory_warnings")
-#: The breakdown of each Watchlist report.
-WATCHLIST_PARTS = {
-    "watchlist_aml": (*_STANDARD_LISTS, "adverse_media"),
-    "watchlist_enhanced": (
-        "politically_exposed_person",
-        "sanction",
-        "adverse_media",
-        "monitored_lists",
-    ),
-    "watchlist_peps_only": _STANDARD_LISTS,
-    "watchlist_sanctions_only": _STANDARD_LISTS,
-    "watchlist_standard": _STANDARD_LISTS,
-}
-
-
-def watchlist_report(name: str, result: str) -> dict[str, Any]:
-    """Return the results, properties and breakdown of a Watchlist report, without records."""
-    return {
-        "result": result,
-        "sub_result": None,
-        "properties": {"records": []},
-        "breakdown": {part: {"result": result} for part in WATCHLIST_PARTS[name]},
-        "documents": [],
-    }
-
-
 def word(is_clear: bool) -> str:
     return CLEAR if is_clear else CONSIDER
 

@@ -197,22 +197,10 @@ def test_invalid_check_is_422_and_its_field_is_named(engine, names, fields, prob
     assert engine.world.sessions.all() == ()
 
 
-def test_watchlist_is_clear_with_a_hint_unless_a_check_of_the_sandbox_considers_it(engine):
-    shown, reports = checked(engine, DOCUMENT, FACE, *BOTH, "watchlist_standard")
-    report = reports["watchlist_standard"]
-    assert (shown["result"], report["result"], report["properties"]) == (
-        "clear",
-        "clear",
-        {"records": []},
-    )
-    name = "watchlist_enhanced"
-    sandbox = {"token": SANDBOX_TOKEN}
-    applicant_id = engine.handle(ask(APPLICANTS, NAME, **sandbox)).json()["id"]
-    made = engine.handle(check(applicant_id, name, consider=[name], **sandbox))
-    assert made.header("X-Facematch-Hint")
-    shown, reports = read(engine, made.json()["id"], **sandbox)
-    assert shown["result"] == reports[name]["result"] == "consider"
-    assert {part["result"] for part in reports[name]["breakdown"].values()} == {"consider"}
+def test_report_that_the_mock_lacks_is_refused_with_a_hint(engine):
+    answer = engine.handle(check(pictured_applicant(engine, DOCUMENT, FACE), "watchlist_standard"))
+    assert (answer.status, [*answer.json()["error"]["fields"]]) == (422, ["report_names"])
+    assert "documents and photos of faces" in answer.header("X-Facematch-Hint")
 
 
 @pytest.mark.parametrize(

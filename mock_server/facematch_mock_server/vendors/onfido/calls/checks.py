@@ -22,14 +22,12 @@ from facematch_mock_server.vendors.onfido.wire import (
     ORIGIN,
     REPORT,
     REPORT_PATH,
-    WATCHLIST_PARTS,
     document_properties,
     document_report,
     document_results,
     face_comparison,
     face_report,
     show_time,
-    watchlist_report,
 )
 from facematch_mock_server.world import hosted, webhooks
 from facematch_mock_server.world.sessions import Session
@@ -48,7 +46,6 @@ _DOCUMENT_REPORTS = frozenset(
     }
 )
 _FACE_REPORTS = frozenset({"facial_similarity_photo", "facial_similarity_photo_fully_auto"})
-_WATCHLISTS = frozenset(WATCHLIST_PARTS)
 #: The values of sub_result; CLEAR alone goes with a clear result.
 _SUB_RESULTS = (CLEAR, "rejected", "suspected", "caution")
 _NO_DOCUMENT = (
@@ -81,14 +78,13 @@ def create(call: Call) -> Response:
     # applicant; so is a document of somebody else. (Onfido, answers in issues of onfido-android-sdk
     # (120), onfido-sdk-ui (495), onfido-java (34) and a public program)
     compares_faces = not _FACE_REPORTS.isdisjoint(names)
-    if document is None and not _WATCHLISTS.issuperset(names):
+    if names and document is None:
         problems.add("applicant", _NO_DOCUMENT)
     if compares_faces and photo is None:
         problems.add("applicant", _NO_PHOTO)
-    problems.refuse_if_any(call)
-    if document is None:
-        results = {}
-    elif photo is not None and compares_faces:
+    if problems.texts or document is None:
+        problems.refuse(call)
+    if photo is not None and compares_faces:
         results = _judge_faces(call, applicant, document, photo)
     else:
         results = _judge_document(call, applicant, document)
@@ -119,21 +115,15 @@ def _read_report_names(
     if not isinstance(names, list) or not names or not all(isinstance(each, str) for each in names):
         problems.add("report_names", "can't be blank")
         return ()
-    if not _WATCHLISTS.isdisjoint(names):
-        # A Watchlist report has records among its properties, and a breakdown by list. Here it is
-        # clear without looking, unless consider names it, and needs no document (ours). (Onfido,
-        # onfido-openapi-spec, v3.6, commit 1498236)
-        call.hint = "this mock searches no list: the watchlist report is clear"
-    known_names = _DOCUMENT_REPORTS | _FACE_REPORTS | _WATCHLISTS
-    others = [name for name in names if name not in known_names]
+    others = [name for name in names if name not in _DOCUMENT_REPORTS | _FACE_REPORTS]
     if others:
         text = "The following reports have not been enabled for your account"
         problems.add("report_names", f"{text}: {', '.join(others)}")
         # A report that an account does not have is refused with 422 and this text; here these are
-        # all but the reports about documents, photos of faces and watchlists. The field
-        # report_names is ours. (Onfido, answers in issues of onfido-android-sdk (120),
-        # onfido-sdk-ui (495), onfido-java (34) and a public program)
-        call.hint = "this mock has reports of documents, photos of faces and watchlists alone"
+        # all but the reports about documents and photos of faces. The field report_names is ours.
+        # (Onfido, answers in issues of onfido-android-sdk (120), onfido-sdk-ui (495), onfido-java
+        # (34) and a public program)
+        call.hint = "this mock has reports of documents and photos of faces alone"
     return tuple(names)
 
 
@@ -219,10 +209,6 @@ def _write_reports(
     reports = []
     for name in names:
         is_document = name in _DOCUMENT_REPORTS
-        if name in _WATCHLISTS:
-            result = watchlist_report(name, CLEAR)
-        else:
-            result = results["document" if is_document else "face"]
         report_id = call.world.ids.uuid()
         report = {
             "id": report_id,
@@ -230,7 +216,7 @@ def _write_reports(
             "created_at": show_time(call.now),
             "href": f"{REPORT_PATH}/{report_id}",
             "status": COMPLETE,
-            **result,
+            **results["document" if is_document else "face"],
         }
         if not call.is_live:
             _set_result(report, body, is_document=is_document)
@@ -253,9 +239,6 @@ def _set_result(report: dict[str, Any], body: Mapping[str, Any], *, is_document:
             return
         if is_document:
             report.update(document_results("caution"))
-            return
-        if report["name"] in _WATCHLISTS:
-            report.update(watchlist_report(report["name"], CONSIDER))
             return
         # OURS: A clear Facial Similarity report that is to be consider compares two persons.
         document, *_ = report["documents"]
