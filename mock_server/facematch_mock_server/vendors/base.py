@@ -308,8 +308,8 @@ class Call:
         sentence = compare_names(values, requested_name)
         if sentence is not None:
             self.claims.cite("document.name")
-            # A header is ASCII.
-            self.hint = ascii(sentence)[1:-1]
+            # A name may contain the end of a line.
+            self.hint = repr(sentence)[1:-1]
 
     @property
     def origin(self) -> str:
@@ -777,7 +777,9 @@ class MockVendor:
             response.headers = (*response.headers, (HINT_HEADER, BY_BYTES))
         if call.hint is not None:
             call.note = f"{call.note}; {call.hint}" if call.note else call.hint
-            response.headers = (*response.headers, (HINT_HEADER, call.hint))
+            # A header is ASCII, but the journal and the console show a name as it is.
+            hint = call.hint.encode("ascii", "backslashreplace").decode()
+            response.headers = (*response.headers, (HINT_HEADER, hint))
         self._put_set_values(call, response)
         response = call.claims.with_citations(self.finished(call, response))
         # The pictures may have triggered a fault.

@@ -218,12 +218,16 @@ def document_fields(session: Session) -> Mapping[str, str]:
 
 
 def document_values(session: Session) -> dict[str, str]:
-    """Return the values of the person's document, with a full name split at its last space."""
-    values = dict(document_fields(session))
-    if "full_name" in values:
-        first_name, _, last_name = values["full_name"].rpartition(" ")
-        values = {"first_name": first_name, "last_name": last_name, **values}
-    return values
+    """Return the values of a session's document, with a full name split."""
+    return split_full_name(document_fields(session))
+
+
+def split_full_name(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a document, with a full name split at its last space."""
+    if "full_name" not in fields:
+        return dict(fields)
+    first_name, _, last_name = fields["full_name"].rpartition(" ")
+    return {"first_name": first_name, "last_name": last_name, **fields}
 
 
 def gender_letter(fields: Mapping[str, str]) -> str | None:

@@ -79,7 +79,8 @@ def names_in(answer, vendor):
 
 def hints_of(engine, answer):
     hints = [text for name, text in answer.headers if name == HINT_HEADER]
-    assert hints == [note for note in [engine.account.journal.entries[-1].note] if note]
+    note = engine.account.journal.entries[-1].note
+    assert hints == ([note.encode("ascii", "backslashreplace").decode()] if note else [])
     return hints
 
 
@@ -132,13 +133,15 @@ def test_only_the_parts_of_a_name_that_were_sent_are_compared():
     assert "says Bruno, the request Ada:" in hint
 
 
-def test_letters_that_no_header_can_have_are_escaped_and_a_long_name_is_cut():
+def test_letters_that_no_header_can_have_are_escaped_there_alone_and_a_long_name_is_cut():
     engine = new_mock("veriff")
     control_of(engine).sessions.finish(start(engine, "Jörg\r\n", "x" * 500))
     (hint,) = hints_of(engine, read(engine))
     assert hint.isascii()
-    assert "\r" not in hint
     assert len(hint) < 200
+    note = engine.account.journal.entries[-1].note
+    assert "Jörg" in note
+    assert note.isprintable()
 
 
 def test_check_of_onfido_without_a_run_tells_both_names():
@@ -147,6 +150,40 @@ def test_check_of_onfido_without_a_run_tells_both_names():
     answer = engine.handle(onfido.check(applicant_id, "document", "facial_similarity_photo"))
     (hint,) = hints_of(engine, answer)
     assert "Unnamed Applicant" in hint
+
+
+@pytest.mark.parametrize("ways", [{}, {"first_name": "Ada", "last_name": "Lovelace"}])
+def test_check_of_onfido_without_a_run_reads_the_document_that_a_test_has_set(ways):
+    engine = new_mock("onfido")
+    control_of(engine).sessions.document(**(ways or {"full_name": "Ada Lovelace"}))
+    applicant_id = onfido.pictured_applicant(engine, onfido.P1, onfido.P1)
+    answer = engine.handle(onfido.check(applicant_id, "document"))
+    assert hints_of(engine, answer) == []
+    report = ask(engine, onfido.ask(f"/v3.6/reports/{answer.json()['report_ids'][0]}"))
+    properties = report.json()["properties"]
+    assert (properties["first_name"], properties["last_name"]) == ("Ada", "Lovelace")
+
+
+#: How a session, or its person, is deleted.
+DELETIONS = {
+    "didit": didit.delete(1),
+    "onfido": onfido.on_its_applicant(method="DELETE"),
+    "persona": persona.about(1, method="DELETE"),
+    "veriff": veriff.deletion(1),
+}
+
+
+@pytest.mark.parametrize("vendor", DELETIONS)
+def test_no_hint_tells_the_names_of_a_deleted_session(vendor):
+    engine = new_mock(vendor)
+    control_of(engine).sessions.finish(start(engine))
+    if vendor == "veriff":
+        control_of(engine).advance(300)
+    assert ask(engine, DELETIONS[vendor]).status < 300
+    answer = read(engine)
+    assert hints_of(engine, answer) == []
+    told = f"{answer.body.decode()}{answer.headers}"
+    assert [name for name in (*CARD, "Ada", "Lovelace") if name in told] == []
 
 
 def test_page_tells_both_names_before_a_card_is_shown():

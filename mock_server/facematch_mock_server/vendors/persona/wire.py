@@ -419,11 +419,10 @@ def document_of(session: Session) -> dict[str, str | None]:
 
 def show_verification(session: Session, verification: Verification) -> dict[str, Any]:
     """Return a verification of an inquiry."""
-    is_redacted = inquiry_of(session).is_redacted
     attributes: dict[str, Any] = {
         "status": verification.status,
         "redacted-at": stamp(inquiry_of(session).times.get("redacted-at")),
-        "country-code": None if is_redacted else document_values(session).get("issuing_country"),
+        "country-code": document_values(session).get("issuing_country"),
         "tags": [],
         "checks": list(verification.checks),
     }
@@ -434,8 +433,7 @@ def show_verification(session: Session, verification: Verification) -> dict[str,
     if verification.kind == SELFIE:
         attributes |= _show_selfie(session)
     else:
-        values = document_of(session)
-        attributes |= dict.fromkeys(values) if is_redacted else values
+        attributes |= document_of(session)
         attributes["id-class"] = "pp"
         front_url = _url(session, "front")
         attributes |= {
@@ -477,13 +475,11 @@ def document_id(verification: Verification) -> str:
 
 def show_document(world: World, session: Session, verification: Verification) -> dict[str, Any]:
     """Return the document of a verification; without a photo, if its picture was forgotten."""
-    is_redacted = inquiry_of(session).is_redacted
     photo = None
     picture = world.pictures.find(session.pictures.get("front"))
-    if picture is not None and not is_redacted:
+    if picture is not None:
         url = _url(session, "front")
         photo = {"filename": "id-front.jpg", "url": url, "byte-size": len(picture)}
-    values = document_of(session)
     attributes: dict[str, Any] = {
         "status": "processed",
         "created-at": stamp(verification.created_at),
@@ -493,7 +489,7 @@ def show_document(world: World, session: Session, verification: Verification) ->
         "back-photo": None,
         "selfie-photo": None,
         "id-class": "pp",
-        **(dict.fromkeys(values) if is_redacted else values),
+        **document_of(session),
     }
     owner = {"data": {"type": "inquiry", "id": session.id}}
     return {

@@ -190,16 +190,17 @@ def _report_document(
 
     A hint tells its name, if the applicant has another one.
     """
-    # OURS: The properties of the Document report are the values that a test sets for the run, else
-    # the made-up ones of the card's person; another picture has none. They are not judged: the
-    # report of an expired document is clear. A full_name that a test sets is split at its last
-    # blank.
-    fields = {}
-    if has_face:
+    # OURS: The properties of the Document report are the values that a test sets for the run, of a
+    # check those without a run; else the made-up ones of the card's person; another picture has
+    # none. They are not judged: the report of an expired document is clear. A full_name that a test
+    # sets is split at its last blank.
+    fields = call.world.document_fields if has_face else {}
+    if fields is None:
         requested_name = name_of(applicant)
         fields = hosted.read_document(call.world, document.file.digest, requested_name)
         call.hint_at_name(fields, requested_name)
-    return {**document_report(has_face=has_face), "properties": document_properties(fields)}
+    properties = document_properties(hosted.split_full_name(fields))
+    return {**document_report(has_face=has_face), "properties": properties}
 
 
 def _write_reports(

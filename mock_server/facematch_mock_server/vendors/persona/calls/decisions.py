@@ -44,7 +44,9 @@ def redact(call: PersonaCall) -> Response:
 
     def remove_data(session: Session) -> Session:
         times = {**inquiry_of(session).times, "redacted-at": call.now}
-        session = with_hosted(session, document_fields={}, callback=None)
+        session = with_hosted(
+            session, document_fields={}, card_fields={}, requested_name={}, callback=None
+        )
         session = attrs.evolve(session, pictures={})
         return with_inquiry(session, note=None, reference_id=None, tags=(), fields={}, times=times)
 
