@@ -409,7 +409,6 @@ def _default_vendors(door: bool, hosts: Mapping[str, str]) -> tuple[str, ...]:
 
     if not door:
         return (DEFAULT,)
-    # A switch without a vendor's name applies to the first that has it.
     return tuple(dict.fromkeys((DEFAULT, *vendors_with_hosts(), *hosts.values())))
 
 
@@ -539,7 +538,7 @@ def _greet(server: MockServer, vendors: Sequence[Vendor], options: Options) -> I
 
     A program makes its own calls: nobody pastes the commands before the server ends.
     """
-    from facematch_mock_server.world.vendor import split_switch  # as in `command`
+    from facematch_mock_server.world.vendor import owners_of  # as in `command`
 
     for vendor in vendors:
         keys, *commands = vendor.greeting or (f"keys: {', '.join(vendor.first_keys)}",)
@@ -548,8 +547,7 @@ def _greet(server: MockServer, vendors: Sequence[Vendor], options: Options) -> I
         facts = []
         for switch in options.switch:
             name, _, _ = switch.partition("=")
-            owner, _ = split_switch(vendors, name)
-            if owner == vendor.name:
+            if vendor.name in owners_of(vendors, name):
                 facts.append(switch)
         facts.append(_scored_by(options))
         lines = [keys.format(url=server.url), ", ".join(facts)]

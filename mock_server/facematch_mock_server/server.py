@@ -170,7 +170,7 @@ class MockServer(_Access):
         control_token: The token of the control API; required unless `host` is a loopback address or
             `control` is False.
         switches: The behaviours to change; `control.behaviours()` lists them. With several vendors,
-            a switch applies to the first vendor that has it. Name the vendor to choose another:
+            a switch applies to each that has it. Name the vendor to choose one:
             ``{"deepvue": {"price_match": "0.05"}}``.
         latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``, or between
             two numbers ``{"match": (0.4, 2.0)}``; None for none. With `seed`,

@@ -82,8 +82,8 @@ def test_two_vendors_each_print_their_keys_and_a_curl_command(serve, tmp_path):
         headers = {"Authorization": "Bearer x", "x-api-key": "my-own-key-1"}
         assert requests.post(f"{url}/v1/facematch", headers=headers, timeout=10).status_code == 403
         assert "didit\nkeys: mock-live-key (live), mock-sandbox-key" in printed
-        assert "\nscores by cards" in printed
-        assert "\ndeepvue.price_match=0.05, scores by cards" in printed
+        assert "\nprice_liveness=0.07, scores by cards" in printed
+        assert "\ndeepvue.price_match=0.05, price_liveness=0.07, scores by cards" in printed
         assert "deepvue\nkeys: client id mock-client, client secret mock-live-key" in printed
         curls = [line for line in printed.splitlines() if line.strip().startswith("curl")]
         assert [curl.split()[-1] for curl in curls] == [url + MATCH, url + "/v1/facematch"]
@@ -94,7 +94,7 @@ def test_two_vendors_each_print_their_keys_and_a_curl_command(serve, tmp_path):
             assert answered in pasted
 
     vendors = ("--vendor", "didit", "--vendor", "deepvue")
-    switches = ("--switch", "deepvue.price_match=0.05")
+    switches = ("--switch", "deepvue.price_match=0.05", "--switch", "price_liveness=0.07")
     serve(during, *vendors, *switches, "--key", "my-own-key-1")
 
 
@@ -144,7 +144,7 @@ def test_given_control_token_is_required_and_not_printed(serve, tmp_path):
 #: What a container is given, and the options that say the same.
 SETTINGS = {
     "FACEMATCH_MOCK_VENDOR": "didit deepvue",
-    "FACEMATCH_MOCK_SWITCH": "deepvue.price_match=0.05 price_match=0.20",
+    "FACEMATCH_MOCK_SWITCH": "deepvue.price_match=0.05 didit.price_match=0.20",
     "FACEMATCH_MOCK_LATENCY": "match=0.001 liveness=0.002",
     "FACEMATCH_MOCK_KEY": "my-own-key-1 my-own-key-2",
     "FACEMATCH_MOCK_CONTROL_TOKEN": "a-long-token-1",

@@ -1,5 +1,7 @@
 """Several vendors on one port: what they share, and what each has for itself."""
 
+from decimal import Decimal
+
 import pytest
 from kit.mock_world import P1, P2, control_request, multipart, request_to
 from vendors import deepvue, didit
@@ -105,6 +107,27 @@ def test_unsupported_control_feature_raises_attribute_error(two):
 def test_invalid_server_setting_is_rejected_with_the_reason(settings, words):
     with pytest.raises(ValueError, match=words):
         MockServer(**settings)
+
+
+@pytest.mark.parametrize(
+    ("switches", "vendors"),
+    [
+        ({"price_match": "0.06"}, {"didit", "deepvue"}),
+        ({"deepvue.price_match": "0.06"}, {"deepvue"}),
+        ({"deepvue": {"price_match": "0.06"}}, {"deepvue"}),
+    ],
+)
+def test_switch_without_a_vendors_name_is_for_each_that_has_it(switches, vendors):
+    two = Two(switches=switches)
+    two.ask_didit()
+    two.ask_deepvue()
+    controls = {"didit": two.didit, "deepvue": two.deepvue}
+    changed = {
+        name
+        for name, control in controls.items()
+        if Decimal("0.06") in [charge.amount for charge in control.charges()]
+    }
+    assert changed == vendors
 
 
 def test_server_attributes_belong_to_its_first_vendor():

@@ -240,31 +240,36 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 def choose_each(
     vendors: Sequence[Vendor], switches: Mapping[str, Any] | None
 ) -> dict[str, ActiveClaims]:
-    """Return the claims by vendor. A bare switch applies to the first vendor that has it."""
+    """Return the claims by vendor. Raise ValueError for an unknown name, and a switch given twice.
+
+    A switch without a vendor's name applies to each vendor that has it.
+    """
     switches_of: dict[str, dict[str, Any]] = {vendor.name: {} for vendor in vendors}
     for word, value in (switches or {}).items():
         if isinstance(value, Mapping):
             # A vendor's name, with its switches.
-            owner = word
+            owners = [word]
             added = value
         else:
-            owner, name = split_switch(vendors, word)
-            added = {name: value}
-        if owner not in switches_of:
-            vendor_names = ", ".join(switches_of)
-            raise ValueError(f"unknown vendor {owner:.60}; known are {vendor_names}")
-        for name in added.keys() & switches_of[owner]:
-            raise ValueError(f"the switch {owner}.{name} is given twice")
-        switches_of[owner] |= added
+            owners = owners_of(vendors, word)
+            added = {word.rpartition(".")[2]: value}
+        for owner in owners:
+            if owner not in switches_of:
+                vendor_names = ", ".join(switches_of)
+                raise ValueError(f"unknown vendor {owner:.60}; known are {vendor_names}")
+            for name in added.keys() & switches_of[owner]:
+                raise ValueError(f"the switch {owner}.{name} is given twice")
+            switches_of[owner] |= added
     return {vendor.name: vendor.choose(switches_of[vendor.name]) for vendor in vendors}
 
 
-def split_switch(vendors: Sequence[Vendor], name: str) -> tuple[str, str]:
-    """Split a switch into vendor and bare name. The default vendor is the first that has it."""
-    owner, dot, switch = name.partition(".")
+def owners_of(vendors: Sequence[Vendor], switch: str) -> list[str]:
+    """Return the vendors that get a switch, by name: the one in it, or all that have it.
+
+    If none has it, it is the first, which refuses it.
+    """
+    owner, dot, _ = switch.partition(".")
     if dot:
-        return owner, switch
-    for vendor in vendors:
-        if name in vendor.switches or name in vendor.settings:
-            return vendor.name, name
-    return vendors[0].name, name
+        return [owner]
+    owners = [each.name for each in vendors if switch in each.switches or switch in each.settings]
+    return owners or [vendors[0].name]
