@@ -35,7 +35,7 @@ const webhooks = webhookServer(process.env.DIDIT_WEBHOOK_SECRET, (orderId, sessi
 });
 
 createServer(async (request, response) => {
-  const url = new URL(request.url, "http://localhost");
+  const url = new URL(`http://localhost${request.url}`);
   const orderId = url.searchParams.get("customer");
   if (url.pathname === "/webhook") return webhooks.emit("request", request, response);
   try {
