@@ -103,14 +103,20 @@ def _rank_line(line: str, patterns: list[re.Pattern[str]]) -> tuple[int, bool]:
 
 
 def nearest(words: Iterable[str], pages: Mapping[str, Page]) -> list[Hit]:
-    """Return the best pages for the words of the documentation that look like these."""
+    """Return the best pages for the words of the documentation that look like these.
+
+    A page in another folder than a word says comes first.
+    """
     known = {*pages}
     for page in pages.values():
         known.update(re.findall(r"[a-z][a-z0-9_]+", page.source.lower()))
     similar = []
     for word in words:
+        similar.append(word.removesuffix(".md").split("/")[-1])
         similar += difflib.get_close_matches(word.lower(), sorted(known), cutoff=0)
-    return search(similar, pages)[:NEAREST_PAGES_LISTED]
+    hits = search(similar, pages)
+    hits.sort(key=lambda hit: hit.page.name.split("/")[-1] not in similar)
+    return hits[:NEAREST_PAGES_LISTED]
 
 
 def _list_hits(hits: Iterable[Hit], *, err: bool = False) -> None:
@@ -143,15 +149,13 @@ def command(words: tuple[str, ...]) -> int:
             if not page.is_program:
                 say(f"{page.name}  {page.title}")
         return Exit.OK
-    words = tuple(word for argument in words for word in argument.split())
-    named = page_named(words[0], pages) if len(words) == 1 else None
-    if named is not None:
-        click.echo(plain(named, pages, with_signatures).rstrip())
-        return Exit.OK
-    claims = claims_named(words[0]) if len(words) == 1 else None
-    if claims is not None:
-        click.echo(claims.rstrip())
-        return Exit.OK
+    words = tuple(" ".join(words).split())
+    if len(words) == 1:
+        named = page_named(*words, pages)
+        text = claims_named(*words) if named is None else plain(named, pages, with_signatures)
+        if text is not None:
+            click.echo(text.rstrip())
+            return Exit.OK
     hits = [hit for hit in search(words, pages) if hit.words == len(words)]
     if not hits:
         say(f"No page has {' and '.join(words)}. The nearest:", err=True)

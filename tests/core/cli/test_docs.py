@@ -164,6 +164,13 @@ def test_without_a_hit_the_nearest_three_are_listed_and_the_code_is_1(run):
     assert len(first_names(answer.stderr.partition("\n")[2])) == 3
 
 
+@pytest.mark.parametrize("name", ["extend/use-the-mock", "docs/old/use-the-mock.md"])
+def test_page_of_this_name_in_another_folder_is_the_nearest(run, name):
+    answer = run("docs", name)
+    assert answer.exit_code == 1
+    assert first_names(answer.stderr.partition("\n")[2])[0] == "test/use-the-mock"
+
+
 def test_more_than_ten_pages_are_counted(run):
     *listed, last = run("docs", "session").stdout.splitlines()
     assert len(first_names("\n".join(listed))) == 10
