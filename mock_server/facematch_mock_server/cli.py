@@ -80,8 +80,8 @@ class TitledOptions(click.Command):
 
 # fmt: off
 #: The options of a door for other containers, which `facematch drill` has, too.
-DOOR_PORT = click.option("--door-port", type=click.IntRange(0, 65535), metavar="PORT",
-    show_default="any free port of this machine", help="Port of the door on --host, such as 443 "
+DOOR_PORT = functools.partial(click.option, "--door-port", type=click.IntRange(0, 65535),
+    metavar="PORT", help="Port of the door on --host, such as 443 "
     "for containers that have the vendors' names. If other machines reach it, nothing passes on.")
 CA_FOLDER = click.option("--ca-folder", metavar="FOLDER",
     type=click.Path(path_type=Path, file_okay=False),
@@ -122,7 +122,7 @@ CA_FOLDER = click.option("--ca-folder", metavar="FOLDER",
 @click.option("--door", is_flag=True,
     help="Open a proxy for programs that call the vendors' own hosts, and print the variables "
     "to set, or set them for COMMAND.")
-@DOOR_PORT
+@DOOR_PORT(show_default="any free port of this machine")
 @CA_FOLDER
 @click.option("--door-host", multiple=True, metavar="HOST[=VENDOR]",
     help="Host of your own server with a vendor's API, for --door. May be repeated.")
@@ -372,7 +372,7 @@ def naming_the_port(port: int | None, option: str) -> Iterator[None]:
         else:
             raise
         raise ConfigurationError(
-            f"{reason}: name another one with {option}, or leave {option} out for any free one."
+            f"{reason}: name another one with {option}, or 0 for any free one."
         ) from None
 
 

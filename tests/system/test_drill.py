@@ -36,6 +36,7 @@ MISTAKES = {
     ("shop.rb", "the last event wins"): ("begin,pass,hooks-reversed", "A YES WAS LOST"),
     ("shop.rb", "verifies nothing"): ("begin,unsigned", "ACCEPTS A FORGERY"),
     ("shop.go", "takes any age"): ("begin,pass,old", "ACCEPTS A REPLAY"),
+    ("shop.go", "believes the unsigned time"): ("begin,pass,old", "ACCEPTS A REPLAY"),
     ("shop.go", "an outage is a no"): ("begin-503", "DECLINED WITHOUT A NO"),
     ("shop.go", "a yes stays"): ("begin,pass,hooks,overturn", "APPROVED WITHOUT A YES"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import ipaddress
 import socket
@@ -108,8 +109,6 @@ class Door:
         self._loopback_links = loopback_links
         self._report = report
         self._vendors = tuple(server.accounts.vendors.values())
-        #: The vendors that have not refused a key, by name.
-        self._vendors_without_report = {vendor.name: vendor for vendor in self._vendors}
         self.hosts = frozenset[str]().union(
             *(vendor.hosts | vendor.demo_hosts for vendor in self._vendors)
         )
@@ -122,7 +121,8 @@ class Door:
                 raise ValueError(f"--allow-host {given}: the mock answers for this host.")
             if not self.passes(name):
                 raise ValueError(f"--allow-host {given}: {self._explain(name)}")
-        self._reported_hosts: set[str] = set()
+        #: Programs repeat their calls.
+        self._report_once = functools.cache(self.report)
 
     def __enter__(self) -> Self:
         """Listen, make the authority's files, then accept; raise OSError if one is impossible."""
@@ -171,11 +171,8 @@ class Door:
     def report_pass(self, host: str | None) -> None:
         """Report that connections to this host pass; once for each host."""
         name = _name_of(host)
-        if name in self._reported_hosts:
-            return
-        self._reported_hosts.add(name)
         self_hosted = [vendor for vendor in vendor_names() if not vendor_named(vendor).hosts]
-        self.report(
+        self._report_once(
             f"The door lets connections to {name} pass. If it is a server of a vendor "
             f"({', '.join(self_hosted)}), add --door-host {name}=VENDOR, and the mock answers."
         )
@@ -201,15 +198,12 @@ class Door:
 
     def report_refused_key(self, vendor: Vendor) -> None:
         """Report that a vendor refused the program's key; once for each vendor."""
-        # Programs repeat their calls, also in several threads.
-        if self._vendors_without_report.pop(vendor.name, None) is None:
-            return
         advice = "Add --any-key"
         first_key = next(iter(vendor.first_keys.values()), None)
         if first_key is None or first_key.client is None:
             advice += ", or --key with the program's key"
         keys = vendor.greeting[0] if vendor.greeting else f"keys: {', '.join(vendor.first_keys)}"
-        self.report(
+        self._report_once(
             f"The mock of {vendor.title} refused the program's key, which is none of the mock's. "
             f"{advice}. The mock has {keys.format(url=self.server.url)}."
         )
@@ -312,9 +306,7 @@ class Door:
         try:
             return self.authority.context_for(name)
         except ValueError:  # such as an underscore
-            if name not in self._reported_hosts:
-                self._reported_hosts.add(name)
-                self.report(f"The door refused {name:.200}: no certificate can have this name.")
+            self._report_once(f"The door refused {name:.200}: no certificate can have this name.")
             return None
 
     def _context_by_server_name(self, asked: list[str]) -> ssl.SSLContext:

@@ -163,6 +163,16 @@ def listens(url: str) -> bool:
         return False
 
 
+def wait_until(is_done: Callable[[], object], seconds: float) -> bool:
+    """Wait until something is done, for so many seconds at most; return whether it is."""
+    gives_up_at = time.monotonic() + seconds
+    while not is_done():
+        if time.monotonic() > gives_up_at:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def wait_for_listeners(
     urls: Sequence[str],
     check_running: Callable[[], None] = lambda: None,
@@ -173,15 +183,28 @@ def wait_for_listeners(
     Meanwhile `check_running` may raise. Raise ApplicationError, with the last words, if it does
     not listen in time.
     """
-    gives_up_at = time.monotonic() + START_S
-    while not all(listens(url) for url in urls):
+
+    def is_ready() -> bool:
         check_running()
-        if time.monotonic() > gives_up_at:
-            raise ApplicationError(
-                f"The application does not listen at {urls[0]} within {START_S:.0f} s."
-                f"{last_words()}"
-            )
-        time.sleep(0.05)
+        return all(listens(url) for url in urls)
+
+    if not wait_until(is_ready, START_S):
+        raise ApplicationError(
+            f"The application does not listen at {urls[0]} within {START_S:.0f} s.{last_words()}"
+        )
+
+
+def wait_for_word(state: str) -> None:
+    """Wait until the command of an application that starts says a word; at most as for a start.
+
+    It may say none of a customer whom it does not know, so that is no failure.
+    """
+
+    def says_one() -> bool:
+        answer = ask(state, "nobody")
+        return answer.is_accepted and answer.body != ""
+
+    wait_until(says_one, START_S)
 
 
 class Program:
@@ -254,9 +277,7 @@ class Program:
         """Kill it, and start it again."""
         self.kill()
         # What the killed process has started, such as node by npm, may end later.
-        gives_up_at = time.monotonic() + _END_S
-        while any(listens(url) for url in self._urls) and time.monotonic() < gives_up_at:
-            time.sleep(0.05)
+        wait_until(lambda: not any(listens(url) for url in self._urls), _END_S)
         self.start()
 
     def close(self) -> None:

@@ -26,7 +26,15 @@ from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.world.outgoing import is_web_url, may_send, split_url
 
-from .application import ANSWER_S, ApplicationError, Program, ask, wait_for_listeners
+from .application import (
+    ANSWER_S,
+    ApplicationError,
+    Program,
+    ask,
+    wait_for_listeners,
+    wait_for_word,
+    wait_until,
+)
 from .day import make_day, shorten
 from .judge import Belief, Failure, Verdict
 from .options import Options, example
@@ -78,7 +86,7 @@ _SHOWN_LETTERS = 300
     help="Port of the mock, for an application that has the mock's address in its settings.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
     help="Address of the mock, such as one that a container reaches.")
-@DOOR_PORT
+@DOOR_PORT(show_default="no door; COMMAND has one of its own")
 @CA_FOLDER
 @click.option("--customers", type=click.IntRange(min=1), metavar="N",
     help="Play a day with so many customers after the stories.")
@@ -241,18 +249,24 @@ def _run(mock: MockServer, options: Options, secret: str | None, stories: Mappin
             secret = mock.live_key
     with contextlib.ExitStack() as stack:
         program = None
+        client = f", client id {mock.client_id}" if mock.client_id else ""
+        duty = f"call the mock at {mock.url} (key {mock.live_key}{client})"
         if options.program:
             program = _start_program(mock, options, secret, stack)
+            duty += " or trust the proxy in HTTPS_PROXY"
         elif options.door_port is not None:
             door = _open_door(mock, options, stack)
-            say(f"The application must call the vendor's own host, which leads to {door.url}.")
-            wait_for_listeners(options.urls(options.state, options.begin, options.webhook))
+            hosts = " or ".join(sorted(mock.control.world.vendor.hosts))
+            file = (options.ca_folder or door.authority.pem.parent) / "ca.pem"
+            duty = f"call {hosts}, a name that leads to {door.url}, and trust {file}"
+            say(f"The application must {duty}.")
+            urls = options.urls(options.state, options.begin, options.webhook)
+            if urls:
+                wait_for_listeners(urls)
+            elif options.state:
+                wait_for_word(options.state)
         else:
-            client = f", client id {mock.client_id}" if mock.client_id else ""
-            say(
-                f"No command: the application must call the mock at {mock.url} (key "
-                f"{mock.live_key}{client}), and no story kills it."
-            )
+            say(f"No command: the application must {duty}, and no story kills it.")
         application = Application(
             begin=options.begin or functools.partial(start_session, served),
             state=options.state,
@@ -264,7 +278,7 @@ def _run(mock: MockServer, options: Options, secret: str | None, stories: Mappin
             program=program,
             document_name=options.document_name,
         )
-        if options.begin and not _is_mock_called(mock, application):
+        if options.begin and not _is_mock_called(mock, application, duty):
             return Exit.CONFIGURATION
         return _play(Player(served, application), options, stories)
 
@@ -276,7 +290,14 @@ def _open_door(mock: MockServer, options: Options, stack: contextlib.ExitStack) 
 
     host = "127.0.0.1" if options.door_port is None else options.host
     port = options.door_port or 0
-    door = Door(mock, any_key=True, host=host, port=port, ca_folder=options.ca_folder)
+    door = Door(
+        mock,
+        any_key=True,
+        host=host,
+        port=port,
+        ca_folder=options.ca_folder,
+        report=functools.cache(say),
+    )
     with naming_the_port(port, "--door-port"):
         return stack.enter_context(door)
 
@@ -324,22 +345,21 @@ def _read_words(pairs: Sequence[str]) -> dict[str, Belief]:
     return words
 
 
-def _is_mock_called(mock: MockServer, application: Application) -> bool:
+def _is_mock_called(mock: MockServer, application: Application, duty: str) -> bool:
     """Begin once, and return whether the mock saw a call: else the vendor may have been paid.
 
-    Raises ApplicationError, after what the application wrote, if it did not begin at all.
+    `duty` is what the application must do, for the advice. Raises ApplicationError, after what the
+    application wrote, if it did not begin at all.
     """
     program = application.program
     # A new name, because the application may have kept the customer of an earlier drill.
     answer = ask(application.begin, f"drill-first-{secrets.token_hex(4)}")
+    # A call may come after the answer, and the door may have something to report.
+    wait_until(mock.control.journal, _END_S)
     calls = mock.control.journal()
-    gives_up_at = time.monotonic() + (0 if calls else _END_S)
-    while program is not None:
-        # If the port was taken meanwhile, another program has answered, and this one ends soon.
+    if program is not None:
+        # If the port was taken meanwhile, another program has answered, and this one has ended.
         program.check_running()
-        if time.monotonic() >= gives_up_at:
-            break
-        time.sleep(0.05)
     if any(call.key == "wrong" for call in calls):
         say(
             "The mock refused the application's key: give it the key in DRILL_KEY, here "
@@ -361,10 +381,9 @@ def _is_mock_called(mock: MockServer, application: Application) -> bool:
         )
     if calls:
         return True
-    advice = " or trust the proxy in HTTPS_PROXY" if program is not None else ""
     say(
         f"The application answered {answer} to --begin, and the mock saw no call: it may have "
-        f"called the vendor, and paid. Nothing more is sent. Let it call {mock.url}{advice}."
+        f"called the vendor, and paid. Nothing more is sent. Let it {duty}."
     )
     return False
 

@@ -68,13 +68,27 @@ class LetterWriter:
         return attrs.evolve(payload, headers=headers)
 
     def sign(
-        self, delivery: WebhookDelivery, *, age_s: int = 0, form: JsonForm | None = None
+        self,
+        delivery: WebhookDelivery,
+        *,
+        age_s: int = 0,
+        ahead_s: int = 0,
+        form: JsonForm | None = None,
     ) -> SignedPayload:
-        """Return a delivery as it was signed so many seconds ago; None keeps its form of JSON."""
-        signed_at = int(self.mock.control.now().timestamp()) - age_s
-        form = form or delivery.form
-        signed = attrs.evolve(delivery, timestamp=signed_at, retries=0, form=form)
-        return self._compose(signed, self.destination)
+        """Return a delivery as it was signed `age_s` ago; None keeps its form of JSON.
+
+        `ahead_s` is how far the mock's clock is ahead of the receiver's. A time that no signature
+        covers is always now: a forger who sends an old delivery again writes it anew.
+        """
+        now = int(self.mock.control.now().timestamp()) - ahead_s
+        signed = attrs.evolve(
+            delivery, timestamp=now - age_s, retries=0, form=form or delivery.form
+        )
+        payload = self._compose(signed, self.destination)
+        if self._rules.unsigned_time is not None:
+            headers = {**dict(payload.headers), self._rules.unsigned_time: str(now)}
+            payload = attrs.evolve(payload, headers=tuple(headers.items()))
+        return payload
 
     def find_writer(
         self, delivery: WebhookDelivery, post: Callable[[SignedPayload], int | None]

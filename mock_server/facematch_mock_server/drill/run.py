@@ -25,7 +25,7 @@ from facematch_mock_server.world.webhooks import (
     post,
 )
 
-from .application import Answer, ApplicationError, Program, Target, ask
+from .application import Answer, ApplicationError, Program, Target, ask, wait_until
 from .judge import NEVER_LATE, Belief, Failure, Reading, Truth, Verdict, judge, judge_once, read
 from .letters import LetterWriter, is_taken
 
@@ -205,7 +205,7 @@ class Run:
         sentence = sentence.format(c=shown, age=(limit_s or 0) + 60, limit=limit_s)
         self._say(f"{sentence}: {outcome}" if outcome else sentence)
         self._note_crash(customer)
-        customer.had_yes = customer.had_yes or self._truth(customer).is_yes(self._facts)
+        customer.had_yes |= self._truth(customer).is_yes(self._facts)
         reading = self._read(customer)
         is_wrong = reading.belief is Belief.APPROVED and not customer.had_yes
         is_forgery = (Verdict.FORGERY, shown) in self.failures
@@ -338,8 +338,10 @@ class Run:
     def _note_crash(self, customer: Customer) -> None:
         """Note that the application has ended by itself, and start it again."""
         program = self._application.program
-        exit_code = None if program is None else program.exit_code()
-        if program is not None and exit_code is not None:
+        if program is None:
+            return
+        exit_code = program.exit_code()
+        if exit_code is not None:
             self.output = program.last_lines(since=self._output_before)
             self._fail(Verdict.CRASHES, customer, f"it ended by itself with exit code {exit_code}")
             program.restart()
@@ -387,7 +389,7 @@ class Run:
             seen.refusal = answer
         reading = read(answer, self._application.words)
         seen.fields.update(reading.fields)
-        seen.has_approved = seen.has_approved or reading.belief is Belief.APPROVED
+        seen.has_approved |= reading.belief is Belief.APPROVED
         return reading
 
     def _truth(self, customer: Customer) -> Truth:
@@ -417,17 +419,16 @@ class Run:
     def _sessions(self, customer: Customer) -> list[Session]:
         return [each for each in self._persons.all() if each.id in customer.sessions]
 
-    def _collect(self, customer: Customer) -> list[Session]:
-        """Give new sessions to the customer, and queue the webhooks; return the sessions."""
-        started = list(self._persons.all(since=self._last_session))
-        for session in started:
+    def _collect(self, customer: Customer) -> None:
+        """Give new sessions to the customer, and queue the webhooks."""
+        for session in self._persons.all(since=self._last_session):
             self._last_session = session.number
             self._owners[session.id] = customer
             customer.sessions.append(session.id)
             before = session.created_at - _BETWEEN_EVENTS
             customer.last_event_at = max(customer.last_event_at, before)
         if self._letters is None:
-            return started
+            return
         new: dict[Customer, list[WebhookDelivery]] = {}
         for delivery in self._control.webhooks.deliveries(since=self._last_delivery):
             self._last_delivery = delivery.number
@@ -449,7 +450,6 @@ class Run:
         if ahead_s > 0:
             self._control.advance(ahead_s)
             self._advanced_s += ahead_s
-        return started
 
     def _change(self, delivery: WebhookDelivery, **changes: object) -> WebhookDelivery:
         deliveries = self._control.world.outbox.deliveries
@@ -476,16 +476,16 @@ class Run:
             customer.wishes += 1
         if fault is not None:
             self._control.add_fault(fault)
-        started: list[Session] = []
+        started_before = len(customer.sessions)
         with ThreadPoolExecutor(clicks) as pool:
             answering = [
                 pool.submit(ask, self._application.begin, customer.name) for _ in range(clicks)
             ]
             if is_early:
-                started += self._deliver_before_answer(customer)
+                self._deliver_before_answer(customer)
             answers = [each.result() for each in answering]
         self._control.clear_faults()
-        started += self._collect(customer)
+        self._collect(customer)
         link = self._find_link(customer, answers)
         # A delayed answer is no reason to refuse.
         is_vendor_down = fault is not None and fault.kind is not Kind.DELAY
@@ -493,19 +493,19 @@ class Run:
         if link in (Link.DEAD, Link.NONE) and not is_vendor_down:
             self._note_refusal(customer, link, answers)
         told = ", ".join(str(answer) for answer in answers)
-        count = f", {len(started)} sessions started" if len(started) > 1 else ""
+        started = len(customer.sessions) - started_before
+        count = f", {started} sessions started" if started > 1 else ""
         return f"the application answers {told}{count}"
 
-    def _deliver_before_answer(self, customer: Customer) -> list[Session]:
+    def _deliver_before_answer(self, customer: Customer) -> None:
         """Deliver the webhook about a new session while the vendor's answer is held."""
-        started: list[Session] = []
-        gives_up_at = time.monotonic() + HELD_S
-        while not customer.waiting and time.monotonic() < gives_up_at:
-            started += self._collect(customer)
-            time.sleep(0.01)
-        if customer.waiting:
+
+        def has_collected_one() -> bool:
+            self._collect(customer)
+            return bool(customer.waiting)
+
+        if wait_until(has_collected_one, HELD_S):
             self.deliver(customer)
-        return started
 
     def _find_link(self, customer: Customer, answers: Sequence[Answer]) -> Link:
         """Note the sessions whose links the customer has got; return what these are good for.
@@ -571,8 +571,8 @@ class Run:
     ) -> str:
         """Show the cards of a face and of a document in some of the customer's open tabs."""
         is_impostor = face != "p1" or document != "p1"
-        customer.has_impostor = customer.has_impostor or is_impostor
-        customer.may_be_declined = customer.may_be_declined or is_impostor
+        customer.has_impostor |= is_impostor
+        customer.may_be_declined |= is_impostor
 
         def finish(session_id: str) -> Any:
             (session,) = [each for each in self._sessions(customer) if each.id == session_id]
@@ -715,11 +715,7 @@ class Run:
         self._control.add_fault(fault)
         with ThreadPoolExecutor(1) as pool:
             answering = pool.submit(self._send, slow)
-            gives_up_at = time.monotonic() + HELD_S
-            while self._control.faults() and not answering.done():
-                if time.monotonic() > gives_up_at:
-                    break
-                time.sleep(0.01)
+            wait_until(lambda: answering.done() or not self._control.faults(), HELD_S)
             # The vendor computes its answer before it holds it.
             time.sleep(0.1)
             outcome = act(self, customer)
@@ -769,7 +765,7 @@ class Run:
     def _sign(self, delivery: WebhookDelivery, age_s: int = 0) -> SignedPayload:
         assert self._letters is not None  # noqa: S101 - a webhook waits
         # Signed by the application's clock, not by the one that is ahead for the events.
-        return self._letters.sign(delivery, age_s=age_s + round(self._advanced_s))
+        return self._letters.sign(delivery, age_s=age_s, ahead_s=round(self._advanced_s))
 
     def _send(self, delivery: WebhookDelivery) -> int | None:
         return self._post(self._sign(delivery))

@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import attrs
 
@@ -80,6 +81,11 @@ def _step(
 ) -> Step:
     """Return a step that acts with these arguments."""
     return Step(sentence, partial(do, **arguments), needs, is_race)
+
+
+def _delivery(sentence: str, *needs: Need, **arguments: Any) -> Step:
+    """Return a step in which webhooks arrive."""
+    return _step(sentence, Run.deliver, Need.WEBHOOK, *needs, **arguments)
 
 
 def _delay(call: str, seconds: float, times: int | None = None) -> Fault:
@@ -171,34 +177,26 @@ STEPS: Mapping[str, Step] = {
     ),
     "reject": _step("a person at the vendor says no to {c}", Run.reject, Need.REVIEW),
     "overturn": _step("a person at the vendor takes {c}'s yes back", Run.overturn, Need.REVISION),
-    "hook": _step("the oldest waiting webhook arrives", Run.deliver, Need.WEBHOOK, number=1),
-    "hook-newest": _step(
+    "hook": _delivery("the oldest waiting webhook arrives", number=1),
+    "hook-newest": _delivery(
         "the newest waiting webhook arrives, before older ones",
-        Run.deliver,
-        Need.WEBHOOK,
         number=1,
         is_newest_first=True,
     ),
-    "hook-twice": _step(
-        "the oldest waiting webhook arrives twice", Run.deliver, Need.WEBHOOK, number=1, times=2
-    ),
+    "hook-twice": _delivery("the oldest waiting webhook arrives twice", number=1, times=2),
     "hook-lost": _step(
         "the oldest waiting webhook never arrives", Run.lose, Need.WEBHOOK, Need.JOB, number=1
     ),
-    "hooks": _step("all waiting webhooks arrive, in order", Run.deliver, Need.WEBHOOK),
-    "hooks-twice": _step("each waiting webhook arrives twice", Run.deliver, Need.WEBHOOK, times=2),
-    "hooks-race": _step(
+    "hooks": _delivery("all waiting webhooks arrive, in order"),
+    "hooks-twice": _delivery("each waiting webhook arrives twice", times=2),
+    "hooks-race": _delivery(
         "each waiting webhook arrives twice at the same moment",
-        Run.deliver,
-        Need.WEBHOOK,
         times=2,
         at_once=True,
         is_race=True,
     ),
-    "hooks-reversed": _step(
+    "hooks-reversed": _delivery(
         "all waiting webhooks arrive, the newest first",
-        Run.deliver,
-        Need.WEBHOOK,
         is_newest_first=True,
     ),
     "hooks-tied": _step(
@@ -207,43 +205,31 @@ STEPS: Mapping[str, Step] = {
         Need.WEBHOOK,
     ),
     "hooks-lost": _step("no waiting webhook ever arrives", Run.lose, Need.WEBHOOK, Need.JOB),
-    "hooks-late": _step(
+    "hooks-late": _delivery(
         "all waiting webhooks arrive, hours after their events",
-        Run.deliver,
-        Need.WEBHOOK,
         older_by=dt.timedelta(hours=3),
     ),
-    "hooks-503": _step(
+    "hooks-503": _delivery(
         "all waiting webhooks arrive, while the vendor answers 503 to reads",
-        Run.deliver,
-        Need.WEBHOOK,
         fault=_refusal("session_read", 503),
     ),
-    "hooks-429": _step(
+    "hooks-429": _delivery(
         "all waiting webhooks arrive, while the vendor answers 429 to reads",
-        Run.deliver,
-        Need.WEBHOOK,
         fault=_refusal("session_read", 429),
     ),
-    "hooks-slow": _step(
+    "hooks-slow": _delivery(
         "all waiting webhooks arrive, while the vendor takes 2 s for a read",
-        Run.deliver,
-        Need.WEBHOOK,
         fault=_delay("session_read", _SLOW_S),
     ),
-    "hooks-kill": _step(
+    "hooks-kill": _delivery(
         "all waiting webhooks arrive; the application is killed once it has answered",
-        Run.deliver,
-        Need.WEBHOOK,
         Need.PROGRAM,
         fault=_delay("session_read", _INTERRUPTED_S),
         then_kill=True,
         is_race=True,
     ),
-    "hooks-spaced": _step(
+    "hooks-spaced": _delivery(
         "all waiting webhooks arrive, their JSON written with unusual spaces",
-        Run.deliver,
-        Need.WEBHOOK,
         form=JsonForm.UNUSUAL,
     ),
     "unsigned": _step(

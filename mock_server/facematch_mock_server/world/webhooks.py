@@ -218,8 +218,7 @@ class WebhookRules:
         compose: Builds and signs a delivery.
         signature_headers: The headers with a signature, in lower case.
         signs_with_key: Whether the secret of the vendor's key signs webhooks, too.
-        max_age_s: The greatest age in seconds of a signed time that a receiver accepts; None if the
-            vendor signs no time.
+        unsigned_time: The header with a time that no signature covers, or None.
         retries_refusals: Whether the vendor retries after a redirect, and after a 4xx other than
             404. After a 404, a 5xx and no answer all vendors do.
     """
@@ -232,7 +231,7 @@ class WebhookRules:
     compose: Compose
     signature_headers: tuple[str, ...]
     signs_with_key: bool = False
-    max_age_s: int | None = None
+    unsigned_time: str | None = None
     retries_refusals: bool = False
 
 

@@ -1,12 +1,18 @@
 """`facematch drill` with an application that runs in a process of its own, behind the door."""
 
+import contextlib
 import os
 import re
+import runpy
 import select
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -96,6 +102,38 @@ def test_program_of_the_page_is_wrong_and_right_after_its_cure(drill, page, stor
     assert codes == [1, 0]
 
 
+@pytest.mark.parametrize("name", ["wrong", "cured"])
+def test_program_of_the_page_takes_either_secret_and_refuses_a_malformed_header(
+    page, name, stripe_mock, monkeypatch
+):
+    hooks = stripe_mock.control.webhooks
+    added = hooks.add("http://127.0.0.1:9/", held=True)
+    rolled = hooks.roll(added.uuid)
+    for secret in (added.secret, rolled.secret):
+        monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", secret)
+        program = runpy.run_path(page[name][1])
+        with contextlib.closing(program["db"]), program["app"].test_client() as client:
+            begun = client.post(f"/verify?customer={secret}")
+            assert begun.status_code == 200
+            stripe_mock.control.sessions.finish(stripe_mock.control.sessions.all()[-1].id, "p1")
+            letter = hooks.delivery(hooks.deliveries()[-1].id)
+            sent = {"data": letter.body, "content_type": "application/json"}
+            signed = {"Stripe-Signature": letter.headers["Stripe-Signature"]}
+            assert client.post("/webhook", headers=signed, **sent).status_code == 200
+            now = str(int(time.time()))
+            for header in (
+                "",
+                "garbage",
+                "t",
+                f"t={now}",
+                "v1=a",
+                f"t={now},v1=caf\u00e9",
+                "t=x,v1=",
+            ):
+                answer = client.post("/webhook", headers={"Stripe-Signature": header}, **sent)
+                assert answer.status_code == 400, header
+
+
 @pytest.mark.long
 def test_cure_of_the_page_is_right_in_each_story(drill, page):
     answer = drill(page["cured"])
@@ -180,6 +218,96 @@ def test_drill_with_a_door_says_that_nobody_listens(tmp_path, port, monkeypatch)
     answer = invoke_facematch("drill", *words, "--door-port", "0")
     assert answer.exit_code == 3
     assert f"does not listen at {url}" in answer.output
+
+
+@contextlib.contextmanager
+def answering(port, answer):
+    """An application that answers each request with the status that a function returns."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(answer())
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def drill_elsewhere(tmp_path, door_port, *options, begin, state):
+    words = ("--vendor", "stripe", "--begin", begin, "--state", state, "--play", "begin")
+    door = ("--door-port", str(door_port), "--ca-folder", str(tmp_path / "ca"))
+    return invoke_facematch("drill", *words, *door, *options)
+
+
+def drill_a_server(tmp_path, port, door_port, *options):
+    url = f"http://127.0.0.1:{port}"
+    targets = {"begin": f"POST {url}/verify", "state": f"{url}/state"}
+    return drill_elsewhere(tmp_path, door_port, *options, **targets)
+
+
+def test_application_elsewhere_that_does_not_trust_the_certificate_is_told_so(port, tmp_path):
+    door_port = free_port()
+
+    def call_the_vendor():
+        tls = ssl.create_default_context()
+        with (
+            socket.create_connection(("127.0.0.1", door_port)) as door,
+            contextlib.suppress(ssl.SSLError),
+        ):
+            tls.wrap_socket(door, server_hostname="api.stripe.com")
+        return 500
+
+    with answering(port, call_the_vendor):
+        answer = drill_a_server(tmp_path, port, door_port)
+    assert answer.exit_code == 3
+    assert "refused the door's certificate for api.stripe.com" in answer.output
+
+
+def test_application_elsewhere_that_calls_nobody_is_told_the_vendors_name_and_the_certificate(
+    port, tmp_path
+):
+    door_port, mock_port = free_port(), free_port()
+    with answering(port, lambda: 200):
+        answer = drill_a_server(tmp_path, port, door_port, "--port", str(mock_port))
+    assert answer.exit_code == 4
+    advice = answer.output.partition("saw no call")[2]
+    for word in ("api.stripe.com", f"127.0.0.1:{door_port}", str(tmp_path / "ca" / "ca.pem")):
+        assert word in advice
+    assert str(mock_port) not in advice
+
+
+def test_drill_whose_door_port_is_taken_keeps_its_door(port, tmp_path):
+    with answering(port, lambda: 200):
+        answer = drill_a_server(tmp_path, port, port)
+    assert answer.exit_code == 4
+    assert f"Port {port} is in use" in answer.output
+    assert "leave" not in answer.output
+
+
+def test_application_of_commands_that_starts_later_is_waited_for(tmp_path):
+    tries, begun = tmp_path / "tries", tmp_path / "begun"
+    state = tmp_path / "state.py"
+    state.write_text(f"""if True:
+        with open({str(tries)!r}, "a+") as file:
+            file.write(".")
+            file.seek(0)
+            if len(file.read()) > 2:
+                print("new")""")
+    begin = tmp_path / "begin.py"
+    begin.write_text(f"open({str(begun)!r}, 'w').write(open({str(tries)!r}).read())")
+    commands = {"begin": f"{sys.executable} {begin}", "state": f"{sys.executable} {state}"}
+    answer = drill_elsewhere(tmp_path, 0, **commands)
+    assert answer.exit_code == 4  # it has begun, and called nobody
+    assert begun.read_text() == "..."
 
 
 def test_application_that_closes_the_connection_is_not_said_to_be_slow(drill, port):

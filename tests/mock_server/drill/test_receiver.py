@@ -4,6 +4,7 @@ import hmac
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -35,6 +36,11 @@ def takes_unsigned(body, headers):
 
 def takes_old(body, headers):
     return verifies(body, headers, tolerance_s=86_400)
+
+
+def believes_the_header(body, headers):
+    is_new = abs(time.time() - int(headers["X-Timestamp"])) <= 300
+    return takes_old(body, headers) if is_new else 401
 
 
 class Once:
@@ -103,10 +109,14 @@ def named(answer, word):
         (verifies, 0, set()),
         (takes_unsigned, 1, {UNSIGNED}),
         (takes_old, 1, {OLD}),
+        (believes_the_header, 1, {OLD}),
         (Once(), 1, {AGAIN}),
         (lambda *_: 200, 1, set(FORGED)),
     ],
-    ids=["verifies", "takes unsigned", "takes old", "rejects repeats", "takes all"],
+    ids=[
+        *("verifies", "takes unsigned", "takes old", "believes the unsigned time"),
+        *("rejects repeats", "takes all"),
+    ],
 )
 def test_each_wrong_answer_of_a_receiver_is_named(receive, secret_file, status_of, code, wrong):
     answer = drill(receive(status_of), secret_file)

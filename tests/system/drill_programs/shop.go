@@ -100,10 +100,6 @@ func verify(name string) (any, error) {
 }
 
 func receive(body []byte, head http.Header) int {
-	at, _ := strconv.ParseFloat(head.Get("X-Timestamp"), 64)
-	if mistake != "takes any age" && !(math.Abs(float64(time.Now().Unix())-at) <= 300) {
-		return 401
-	}
 	sum := hmac.New(sha256.New, []byte(os.Getenv("DIDIT_WEBHOOK_SECRET")))
 	sum.Write(body)
 	given, _ := hex.DecodeString(head.Get("X-Signature"))
@@ -113,8 +109,16 @@ func receive(body []byte, head http.Header) int {
 	var event struct {
 		SessionID  string `json:"session_id"`
 		VendorData string `json:"vendor_data"`
+		Timestamp  int64  `json:"timestamp"`
 	}
 	json.Unmarshal(body, &event)
+	at := event.Timestamp
+	if mistake == "believes the unsigned time" {
+		at, _ = strconv.ParseInt(head.Get("X-Timestamp"), 10, 64)
+	}
+	if mistake != "takes any age" && math.Abs(float64(time.Now().Unix()-at)) > 300 {
+		return 401
+	}
 	lock.Lock()
 	defer lock.Unlock()
 	each := customers[event.VendorData]

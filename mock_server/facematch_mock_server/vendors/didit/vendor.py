@@ -212,6 +212,7 @@ VENDOR = base.Vendor(
         declined={"Declined"},
         review="In Review",
         revised_to="Declined",
+        # (Didit's webhook guide: a receiver rejects a timestamp more than 300 s from its clock)
         max_age_s=300,
         repeats_after_4xx=False,
         webhook_variable="DIDIT_WEBHOOK_SECRET",

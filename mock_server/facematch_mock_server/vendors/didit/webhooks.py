@@ -136,13 +136,13 @@ def compose(
     return SignedPayload.of_json(body, *headers)
 
 
-#: Didit documents that a receiver rejects a timestamp more than 300 s from its clock.
 RULES = webhooks.WebhookRules(
     events=EVENTS,
     session_event=EVENT,
     compose=compose,
     signature_headers=("x-signature", "x-signature-v2", "x-signature-simple"),
-    max_age_s=300,
+    # All three signatures are of the body alone.
+    unsigned_time="X-Timestamp",
 )
 
 

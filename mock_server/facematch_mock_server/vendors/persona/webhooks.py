@@ -130,7 +130,6 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
     return f"t={timestamp},v1={hmac_hex(secret, message)}"
 
 
-#: Persona documents no greatest age: two hours are ours, as in the backend.
 RULES = WebhookRules(
     events=EVENTS,
     # A receiver that a test adds gets the events about its inquiries.
@@ -138,7 +137,6 @@ RULES = WebhookRules(
     session_event="inquiry.approved",
     compose=compose,
     signature_headers=("persona-signature",),
-    max_age_s=7200,
     # Any status that does not mean delivered is retried.
     retries_refusals=True,
 )

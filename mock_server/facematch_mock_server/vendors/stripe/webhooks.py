@@ -97,7 +97,6 @@ RULES = WebhookRules(
     session_event=f"{_PREFIX}{VERIFIED}",
     compose=compose,
     signature_headers=("stripe-signature",),
-    max_age_s=300,
     # Any status but 2xx is retried.
     retries_refusals=True,
 )
