@@ -118,6 +118,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
         options["prices"], currency=options["currency"], what=options["operation"]
     )
     prices = common.numbers_of("--price", amounts)
+    from facematch_comparison.production.labels.review import LABEL_COLUMNS
     from facematch_comparison.production.page import shadow_html
     from facematch_comparison.production.sentences import with_sentences
     from facematch_comparison.production.shadow import compare_sides, find_sides
@@ -155,7 +156,7 @@ def shadow(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) -
     common.write_outs(outs, lambda: shadow_html(comparison), comparison.to_dict())
     _say_written(outs, as_json=as_json)
     if reviews.new is not None:
-        column = _label_column(selection.operation)
+        column = LABEL_COLUMNS[selection.operation]
         say(f"written to {reviews.new}: fill in {column} from the top: yes, no or ?", err=as_json)
         say("then run the same command again", err=as_json)
     return Exit.OK if comparison.net else Exit.LOOK
@@ -346,22 +347,20 @@ def _read_references(refs: Path, key_file: Path, address: str) -> dict[str, str]
 
 def _read_reviews(reviews: Sequence[Path], operation: Operation) -> AgreedLabels | None:
     """Return the labels of the files, or None without a file."""
-    from facematch_comparison.production.labels.review import FIXED_COLUMNS, read_labels
+    from facematch_comparison.production.labels.review import (
+        FIXED_COLUMNS,
+        LABEL_COLUMNS,
+        read_labels,
+    )
     from facematch_comparison.production.labels.reviewers import agree
 
-    label = _label_column(operation)
+    label = LABEL_COLUMNS[operation]
     files = []
     for review in reviews:
         rows = read_csv(review, needed=FIXED_COLUMNS, optional=(label,), so="nothing was read")
         cells_by_line = [(row.line, row.cells) for row in rows]
         files.append(read_labels(cells_by_line, str(review), operation))
     return agree(files) if files else None
-
-
-def _label_column(operation: Operation) -> str:
-    from facematch_comparison.production.labels.review import LABEL_COLUMNS
-
-    return LABEL_COLUMNS[operation]
 
 
 def _show_shadow(comparison: ShadowComparison) -> None:

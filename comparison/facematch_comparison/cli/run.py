@@ -170,9 +170,9 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_core.cli.bill import confirm_bill
 
     amounts = with_list_prices(options["prices"], currency=options["currency"], what="match")
-    prices = {}
-    for name, amount in amounts.items():
-        prices[name] = Price(amount=amount, currency=options["currency"])
+    prices = {
+        name: Price(amount=amount, currency=options["currency"]) for name, amount in amounts.items()
+    }
     with common.completing_columns():
         study = read_study(source, columns=options["columns"], note=common.note)
     if options["part"] is not None:

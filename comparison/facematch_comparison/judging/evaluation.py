@@ -167,11 +167,11 @@ def check_name(name: str, names: Collection[str]) -> None:
 
 def _scored_non_mated_counts(judgings: Sequence[_Judging]) -> list[int]:
     """Return the number of scored non-mated pairs of each system that can be judged by scores."""
-    counts = []
-    for judging in judgings:
-        if judging.table.is_scored and not judging.why_reversed:
-            counts.append(judging.table.scored_others)
-    return counts
+    return [
+        judging.table.scored_others
+        for judging in judgings
+        if judging.table.is_scored and not judging.why_reversed
+    ]
 
 
 def _trials_that_choose(counts: Sequence[int]) -> int:
@@ -189,10 +189,10 @@ def _summary_of(answers: Sequence[Answers], name: str, digest: str | None) -> mo
     whole = answers[0]
     groups = {}
     for column, grouping in whole.groups.items():
-        sizes = {}
-        for code, label in enumerate(grouping.labels):
-            sizes[label] = size_of(whole.take(grouping.within == code))
-        groups[column] = sizes
+        groups[column] = {
+            label: size_of(whole.take(grouping.within == code))
+            for code, label in enumerate(grouping.labels)
+        }
     return model.StudySummary(
         name=name,
         digest=digest,
@@ -274,9 +274,10 @@ class _Points:
             # Resamples repeat only observed errors, so include the interval at the threshold.
             at_fmr[f"{name}_at_fmr"] = interval.widened(getattr(point, name).interval)
         at_required = attrs.evolve(self.at_required, point=attrs.evolve(point, **at_fmr))
-        at_fmrs = []
-        for point_at in self.at_fmrs:
-            at_fmrs.append(at_required if point_at.fmr == at_required.fmr else point_at)
+        at_fmrs = [
+            at_required if point_at.fmr == at_required.fmr else point_at
+            for point_at in self.at_fmrs
+        ]
         return attrs.evolve(self, at_required=at_required, at_fmrs=at_fmrs)
 
 
@@ -359,6 +360,7 @@ class _Judging:
         at_required = points.at_required.point
         shown = [point for point in (at_required, self.at_default) if point]
         curve = histogram = concentration = year = None
+        cross_groups: tuple[model.CrossGroupCell, ...] = ()
         # The curve of a reversed system would fail at every threshold.
         if self.is_scored and not self.why_reversed:
             marks = [point.threshold for point in shown if point.threshold is not None]
@@ -375,6 +377,7 @@ class _Judging:
                 far = stats.at_chosen_threshold(far, chosen_for)
             concentration = stats.concentration(table, points.threshold, max_fmr=chosen_for)
             year = year_of(judged, far, service, traffic) if traffic else None
+            cross_groups = stats.cross_group_cells(self.rates, points.threshold)
         without_score = int(np.count_nonzero(table.acquired & ~table.scored))
         return model.System(
             name=table.name,
@@ -397,6 +400,7 @@ class _Judging:
             service=service,
             year=year,
             groups=groups,
+            cross_groups=cross_groups,
             group_differences=group_differences,
         )
 
@@ -469,8 +473,15 @@ def service_of(answers: Answers) -> model.Service:
     is_timed = answers.answered & ~np.isnan(answers.elapsed_s)
     times = np.sort(answers.elapsed_s[is_timed])
     is_charged = answers.billed != BILLED.index(Charged.NO)
-    charged_calls = int(np.count_nonzero(is_charged))
-    charged_mated_calls = int(np.count_nonzero(is_charged & answers.mated))
+    is_verified = answers.mated & (answers.decisions == DECISIONS.index(Decision.MATCH))
+    verified = int(np.count_nonzero(is_verified))
+    cost = cost_per_verified = None
+    if answers.price is not None:
+        # Prices have at most six decimal places; further digits are floating-point noise.
+        cost = round(answers.price * int(np.count_nonzero(is_charged)), 6)
+        if verified:
+            charged_mated_calls = int(np.count_nonzero(is_charged & answers.mated))
+            cost_per_verified = round(answers.price * charged_mated_calls / verified, 6)
     return model.Service(
         calls=calls,
         answered=model.Rate(errors=calls - answered, trials=calls),
@@ -478,10 +489,10 @@ def service_of(answers: Answers) -> model.Service:
         acquisition=model.Rate(errors=answered - acquired, trials=answered),
         latency_s=_percentiles(times.tolist()),
         timed=len(times),
-        cost=_cost(answers, charged_calls),
+        cost=cost,
         price=answers.price,
         currency=answers.currency,
-        cost_per_verified=_cost_per_verified(answers, charged_mated_calls),
+        cost_per_verified=cost_per_verified,
     )
 
 
@@ -496,20 +507,3 @@ def _percentiles(times: Sequence[float]) -> dict[str, float]:
             rank = math.ceil(len(times) * percent / 100)
             percentiles[str(percent)] = times[rank - 1]
     return percentiles
-
-
-def _cost(answers: Answers, charged_calls: int) -> float | None:
-    """Return the cost of calls; None without a price."""
-    if answers.price is None:
-        return None
-    # Prices have at most six decimal places; further digits are floating-point noise.
-    return round(answers.price * charged_calls, 6)
-
-
-def _cost_per_verified(answers: Answers, charged_mated_calls: int) -> float | None:
-    """Return the cost of mated pairs for each that matched; None without a price or a match."""
-    is_match = answers.decisions == DECISIONS.index(Decision.MATCH)
-    verified = int(np.count_nonzero(answers.mated & is_match))
-    if answers.price is None or not verified:
-        return None
-    return round(answers.price * charged_mated_calls / verified, 6)

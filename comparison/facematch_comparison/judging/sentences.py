@@ -115,6 +115,7 @@ def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:
     compared = [difference for difference in evaluation.differences if difference.frr]
     why_not_compared = stats.why_not_comparable(evaluation.required_fmr, non_mated_pairs)
     names = [system.name for system in judged]
+    sentences = {(two.first, two.second): two.sentence for two in evaluation.differences}
     if len(judged) == 1:
         text = _describe_one(evaluation, judged[0])
     elif not compared and why_not_compared:
@@ -122,12 +123,12 @@ def _headline(evaluation: Evaluation, non_mated_pairs: int) -> str:
         if len(evaluation.differences) == 1:
             text += _about_scores(evaluation, evaluation.differences[0])
     elif len(judged) == 2:
-        text = _sentence_on(evaluation, names[0], names[1])
+        text = sentences[names[0], names[1]]
         # A system beyond the required FMR is named first.
         if compared and not any(two.is_real or two.beyond for two in compared):
             text = f"Neither is shown to be better. {text}"
     elif not compared:
-        reason = _sentence_on(evaluation, names[0], names[1])
+        reason = sentences[names[0], names[1]]
         text = f"No two of {join_names(names)} are compared. {reason}"
     else:
         text = _describe_several(evaluation, compared)
@@ -153,13 +154,6 @@ def _why_none_judged(evaluation: Evaluation, non_mated_pairs: int) -> str:
     if len(evaluation.differences) == 1:
         text += _about_scores(evaluation, evaluation.differences[0])
     return text
-
-
-def _sentence_on(evaluation: Evaluation, first_name: str, second_name: str) -> str:
-    for difference in evaluation.differences:
-        if (difference.first, difference.second) == (first_name, second_name):
-            return difference.sentence
-    raise KeyError((first_name, second_name))
 
 
 def _describe_operating_point(evaluation: Evaluation, names: Collection[str]) -> str:
@@ -323,22 +317,17 @@ def _describe_one(evaluation: Evaluation, system: System) -> str:
 
 def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) -> str:
     """Return a sentence that compares the best unbeaten system with every other one."""
-    frr_of: dict[str, Rate] = {}
-    for system in evaluation.systems:
-        if system.at_required:
-            frr_of[system.name] = system.at_required.frr
-    names_compared: set[str] = set()
-    for difference in compared:
-        names_compared.update((difference.first, difference.second))
+    frr_of: dict[str, Rate] = {
+        system.name: system.at_required.frr for system in evaluation.systems if system.at_required
+    }
+    names_compared = {name for two in compared for name in (two.first, two.second)}
     beaten = _beaten(compared)
     best = min(
         (name for name in frr_of if name in names_compared),
         key=lambda name: (name in beaten, frr_of[name].value or 0.0),
     )
     of_best = [two for two in compared if best in (two.first, two.second)]
-    beyond: set[str] = set()
-    for difference in of_best:
-        beyond.update(difference.beyond)
+    beyond = {name for difference in of_best for name in difference.beyond}
     operating_point = _describe_operating_point(evaluation, frr_of)
     text = (
         f"{_beyond_required(evaluation, beyond)}{_no_winner(best, of_best, compared)}"
@@ -602,6 +591,15 @@ def _caveats_of_study(
         yield _caveat(
             "no_groups",
             "The data name no groups, so differences between groups are unknown.",
+        )
+    crossed = {cell.column for system in evaluation.systems for cell in system.cross_groups}
+    not_crossed = [name for name in study.groups if name not in crossed]
+    if not_crossed:
+        yield _caveat(
+            "cross_groups",
+            f"Too few pairs are of two groups of {join_names(not_crossed)} to show false matches "
+            "between groups. Such pairs need the group of each side in a column of its own: "
+            f"probe_group_{not_crossed[0]} and reference_group_{not_crossed[0]}.",
         )
     if any(system.year for system in evaluation.systems):
         yield _caveat(

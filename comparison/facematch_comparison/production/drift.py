@@ -264,9 +264,7 @@ class _Slice:
     def summary(self, confidence: float, *, has_one_scale: bool) -> Period:
         """Return the facts of the period, without changes."""
         rows = self.rows
-        shares = {}
-        for name, marks in self.marks().items():
-            shares[name] = marks.share(confidence)
+        shares = {name: marks.share(confidence) for name, marks in self.marks().items()}
         half_within_s = None
         if self.has_result.any():
             half_within_s = float(rows.loc[self.has_result, "elapsed_s"].median())
@@ -314,8 +312,7 @@ def _with_changes(
     changed = list(periods)
     for number, of_period in changes.items():
         corrected = []
-        for change in of_period:
-            p_adjusted = next(adjusted)
+        for change, p_adjusted in zip(of_period, adjusted, strict=False):
             corrected.append(
                 attrs.evolve(change, p_adjusted=p_adjusted, is_real=p_adjusted < level)
             )

@@ -276,7 +276,7 @@ def _findings(comparison: ShadowComparison) -> Iterator[str]:
     """Yield how far every two reviewers agree."""
     if comparison.reviewed is not None:
         for reviewers in comparison.reviewed.reviewers:
-            yield _describe_reviewers(reviewers, "calls")
+            yield _describe_reviewers(reviewers)
 
 
 def _caveats(comparison: ShadowComparison) -> Iterator[str]:
@@ -423,12 +423,12 @@ def _about_labels(reviewed: Reviewed) -> Iterator[str]:
         )
 
 
-def _describe_reviewers(reviewers: ReviewersAgree, noun: str) -> str:
-    """Return how far two reviewers agree about the calls or pairs, as `noun` says."""
+def _describe_reviewers(reviewers: ReviewersAgree) -> str:
+    """Return how far two reviewers agree about the calls that both labelled."""
     agreement = reviewers.agreement
     text = (
         f"{reviewers.first} and {reviewers.second} agree about {agreement.count:,} of "
-        f"{agreement.of:,} {noun} that both labelled"
+        f"{agreement.of:,} calls that both labelled"
     )
     if reviewers.kappa is not None:
         text += f": kappa is {estimate(reviewers.kappa)}"

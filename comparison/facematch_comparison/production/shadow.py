@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import attrs
 import numpy as np
-from pandas import DataFrame, Series, factorize
+from pandas import DataFrame, Series, crosstab, factorize
 
 from facematch_comparison.stats.rates import Bools, Ints
 from facematch_comparison.values.model import Costs, ReviewersAgree, Share
@@ -475,12 +475,7 @@ def _cross_table(compared: DataFrame) -> dict[str, dict[str, int]]:
     operation = compared["operation"].iloc[0]
     rejected = {"match": "no_match", "liveness": "not_live"}[operation]
     decisions = (ACCEPTED[Operation(operation)], REVIEW, rejected, "inconclusive")
-    counts: dict[str, dict[str, int]] = {}
-    for answered_decision in decisions:
-        is_of_answer = compared["decision"] == answered_decision
-        row = {}
-        for candidate_decision in (*decisions, REFUSED):
-            is_both = is_of_answer & (compared["decision_candidate"] == candidate_decision)
-            row[candidate_decision] = int(is_both.sum())
-        counts[answered_decision] = row
-    return counts
+    counts = crosstab(compared["decision_candidate"], compared["decision"])
+    counts = counts.reindex(index=[*decisions, REFUSED], columns=decisions, fill_value=0)
+    by_decision: dict[str, dict[str, int]] = counts.to_dict()
+    return by_decision

@@ -45,7 +45,7 @@ from facematch_core.base.files import write_file
 
 from . import plots
 from .plain import plain
-from .plots import Style, style_of
+from .plots import style_of
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -185,9 +185,9 @@ class Tables:
         """
         self.evaluation = evaluation
         self.systems = evaluation.systems
-        self._style_of: dict[str, Style] = {}
-        for number, system in enumerate(self.systems):
-            self._style_of[system.name] = style_of(number)
+        self._style_of = {
+            system.name: style_of(number) for number, system in enumerate(self.systems)
+        }
         self._has_failures_to_acquire = any(
             system.service.acquisition.errors for system in self.systems
         )
@@ -323,6 +323,20 @@ class Tables:
                 )
         return rows
 
+    @property
+    def cross_groups(self) -> dict[str, list[Row]]:
+        """The FMR of each group of probes with each group of references, by column of groups."""
+        rows_of: dict[str, dict[tuple[str, str], dict[Any, Markup]]] = {}
+        for system in self.systems:
+            for cell in system.cross_groups:
+                rows = rows_of.setdefault(cell.column, {})
+                heads = {"System": self.name(system.name), "Probe": text(cell.probe_group)}
+                row = rows.setdefault((system.name, cell.probe_group), heads)
+                few = Markup(" <small>too few people</small>") if cell.too_few else Markup()
+                title = Markup("Reference: {}").format(text(cell.reference_group))
+                row[title] = rate(cell.fmr) + few
+        return {column: list(rows.values()) for column, rows in rows_of.items()}
+
     def _year_of(self, system: System) -> Row:
         """Return what a year of the stated traffic costs; an empty row without traffic.
 
@@ -347,11 +361,7 @@ class Tables:
     @property
     def gaps(self) -> list[tuple[str, GroupDifference]]:
         """The name of the system and the difference, for each difference between groups."""
-        gaps = []
-        for system in self.systems:
-            for gap in system.group_differences:
-                gaps.append((system.name, gap))
-        return gaps
+        return [(system.name, gap) for system in self.systems for gap in system.group_differences]
 
     @property
     def few_errors(self) -> list[tuple[str, Rate, str]]:

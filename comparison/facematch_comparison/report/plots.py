@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import compress
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -84,10 +85,9 @@ def style_of(system: int) -> Style:
 def det(evaluation: Evaluation, svg_id: str) -> Markup | None:
     """Draw the DET plot of all systems: FRR against FMR on normal deviate scales."""
     marks = _operating_points(evaluation)
-    curves: dict[int, Curve] = {}
-    for number, system in enumerate(evaluation.systems):
-        if system.curve:
-            curves[number] = system.curve
+    curves: dict[int, Curve] = {
+        number: system.curve for number, system in enumerate(evaluation.systems) if system.curve
+    }
     if not marks and not curves:
         return None
     required = evaluation.required_fmr
@@ -141,14 +141,9 @@ def _draw_band(plot: _Plot, curve: Curve, system: int) -> None:
     """Draw the band from both lower bounds to both upper bounds, where neither rate is 0."""
     low = plot.corners(curve.fmr_low, curve.frr_low)
     high = plot.corners(curve.fmr_high, curve.frr_high)
-    numbers_shown = []
-    for number, (fmr, frr) in enumerate(zip(curve.fmr, curve.frr, strict=True)):
-        if fmr and frr:
-            numbers_shown.append(number)
-    if numbers_shown:
-        low_shown = [low[number] for number in numbers_shown]
-        high_shown = [high[number] for number in numbers_shown]
-        plot.band(low_shown, high_shown, system)
+    is_shown = [fmr and frr for fmr, frr in zip(curve.fmr, curve.frr, strict=True)]
+    if any(is_shown):
+        plot.band(list(compress(low, is_shown)), list(compress(high, is_shown)), system)
 
 
 def thresholds(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
@@ -191,10 +186,7 @@ def scores(evaluation: Evaluation, number: int, svg_id: str) -> Markup | None:
     mated = _shares_of(histogram.mated)
     non_mated = _shares_of(histogram.non_mated)
     highest = max(*mated, *non_mated)
-    ticks = []
-    for share in (0, 0.01, *_SHARE_TICKS):
-        if share < highest:
-            ticks.append((share, f"{100 * share:g} %"))
+    ticks = [(share, f"{100 * share:g} %") for share in (0, 0.01, *_SHARE_TICKS) if share < highest]
     plot = _Plot(
         svg_id,
         x=_score_axis(histogram.edges[0], histogram.edges[-1]),

@@ -198,6 +198,20 @@ def _named(numbers: NDArray[Any], names: Any) -> pd.Categorical | NDArray[Any]:
     return pd.Categorical.from_codes(numbers, dtype=pd.CategoricalDtype(index))
 
 
+def _numbers(frame: pd.DataFrame, column: str, dtype: type[_K]) -> NDArray[_K]:
+    """Return a column of numbers, or the codes of a categorical column."""
+    values = frame[column]
+    if hasattr(values, "cat"):
+        values = values.cat.codes
+    numbers: NDArray[_K] = values.to_numpy(dtype)
+    return numbers
+
+
+def _column(name: str, dtype: type[_K]) -> cached_property[NDArray[_K]]:
+    """Return a property of `Answers` with the `_numbers` of a column."""
+    return cached_property(lambda answers: _numbers(answers.frame, name, dtype))
+
+
 @attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
 class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
@@ -238,58 +252,32 @@ class Answers:
     people_known: bool = True
     parts: Parts | None = None
 
-    def _numbers(self, column: str, dtype: type[_K]) -> NDArray[_K]:
-        """Return a column of numbers, or the codes of a categorical column."""
-        values = self.frame[column]
-        if hasattr(values, "cat"):
-            values = values.cat.codes
-        numbers: NDArray[_K] = values.to_numpy(dtype)
-        return numbers
+    mated = _column("mated", np.bool_)
+    """bool, (N,): whether both pictures show one person."""
 
-    @cached_property
-    def mated(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether both pictures show one person."""
-        return self._numbers("mated", np.bool_)
+    scores = _column("score", np.float64)
+    """float64, (N,): higher means more similar; NaN if there is none."""
 
-    @cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """float64, (N,): higher means more similar; NaN if there is none."""
-        return self._numbers("score", np.float64)
+    decisions = _column("decision", np.int8)
+    """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none."""
 
-    @cached_property
-    def decisions(self) -> NDArray[np.int8]:
-        """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none."""
-        return self._numbers("decision", np.int8)
+    acquired = _column("acquired", np.bool_)
+    """bool, (N,): whether two faces could be compared; False without an answer."""
 
-    @cached_property
-    def acquired(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether two faces could be compared; False without an answer."""
-        return self._numbers("acquired", np.bool_)
+    answered = _column("answered", np.bool_)
+    """bool, (N,): whether the system answered."""
 
-    @cached_property
-    def answered(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether the system answered."""
-        return self._numbers("answered", np.bool_)
+    elapsed_s = _column("elapsed_s", np.float64)
+    """float64, (N,): duration of each call; NaN if unknown."""
 
-    @cached_property
-    def elapsed_s(self) -> NDArray[np.float64]:
-        """float64, (N,): duration of each call; NaN if unknown."""
-        return self._numbers("elapsed_s", np.float64)
+    billed = _column("billed", np.int8)
+    """int8, (N,): index in `BILLED`."""
 
-    @cached_property
-    def billed(self) -> NDArray[np.int8]:
-        """int8, (N,): index in `BILLED`."""
-        return self._numbers("billed", np.int8)
+    probe_subjects = _column("person_1", np.int64)
+    """int64, (N,): number of the person in each probe."""
 
-    @cached_property
-    def probe_subjects(self) -> NDArray[np.int64]:
-        """int64, (N,): number of the person in each probe."""
-        return self._numbers("person_1", np.int64)
-
-    @cached_property
-    def reference_subjects(self) -> NDArray[np.int64]:
-        """int64, (N,): number of the person in each reference."""
-        return self._numbers("person_2", np.int64)
+    reference_subjects = _column("person_2", np.int64)
+    """int64, (N,): number of the person in each reference."""
 
     @classmethod
     def of(cls, *, name: str, rule: ThresholdRule, **arguments: Any) -> Answers:
@@ -333,8 +321,8 @@ class Answers:
                 name = column.removeprefix(PROBE_GROUP)
                 groupings[name] = Grouping(
                     labels=tuple(self.frame[column].cat.categories),
-                    probe=self._numbers(column, np.int64),
-                    reference=self._numbers(REFERENCE_GROUP + name, np.int64),
+                    probe=_numbers(self.frame, column, np.int64),
+                    reference=_numbers(self.frame, REFERENCE_GROUP + name, np.int64),
                 )
         return groupings
 

@@ -123,9 +123,9 @@ class _JoinedLines:
         lengths = [len(part) for part in parts]
         self._starts = np.cumsum([0, *lengths])
         self.file_of_line = np.repeat(np.arange(len(parts)), lengths)
-        has_answers = []
-        for file in self._files:
-            has_answers.append(not file.fields.isdisjoint(("decision", "error", "score")))
+        has_answers = [
+            not file.fields.isdisjoint(("decision", "error", "score")) for file in self._files
+        ]
         self.is_answer = np.repeat(has_answers, lengths)
         self.pair_of_line = self._number_pairs(note)
 
@@ -240,7 +240,7 @@ class _JoinedLines:
                 omitted_lines.append(first_rows(self.pair_of_line)[lacking])
                 omitted_systems.append(np.full(len(lacking), code))
                 continue
-            self._check_labels_of(of_system, labelled, lacking)
+            self._check_labels_of(of_system, labelled)
             self._check_shared_pairs(of_system, pairs_of_answers)
             note(
                 f"{name}: {len(lacking):,} of {len(labelled):,} pairs are not in its file; they "
@@ -292,7 +292,7 @@ class _JoinedLines:
             f"nothing was judged. {advice}"
         )
 
-    def _check_labels_of(self, of_system: Ints, labelled: Ints, lacking: Ints) -> None:
+    def _check_labels_of(self, of_system: Ints, labelled: Ints) -> None:
         """Raise if a system seems to omit the lines of strangers."""
         if "mated" not in self.lines or "score" not in self.lines:
             return
@@ -301,8 +301,8 @@ class _JoinedLines:
         check_labelled_pairs(
             word_at(self.words("system"), of_system[0]),
             scores=self.lines["score"].to_numpy()[of_system],
-            is_mated=is_mated[np.intersect1d(self.pair_of_line[of_system], labelled)],
-            is_lacking_mated=is_mated[lacking],
+            is_missing=~np.isin(labelled, self.pair_of_line[of_system]),
+            is_mated=is_mated[labelled],
         )
 
     def _describe_pair(self, line: int) -> str:
@@ -361,10 +361,9 @@ def _fields_to_join(file: SourceTable, lines: pd.DataFrame) -> pd.DataFrame:
 
     For `mated` or `non_mated`, this is ``mated``.
     """
-    columns: dict[str, Any] = {}
-    for field in file.column_of:
-        if field not in LABELS:
-            columns[field] = lines[field].array
+    columns: dict[str, Any] = {
+        field: lines[field].array for field in file.column_of if field not in LABELS
+    }
     if "threshold" in columns and file.is_distance:
         columns["threshold"] = -lines["threshold"]
     # Without a column of systems, the file is the system.

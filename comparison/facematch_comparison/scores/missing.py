@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import attrs
 import numpy as np
@@ -143,25 +143,36 @@ def _check_missing_scores_of(system: Answers) -> None:
     That is the sign of a vendor that omits scores below its own threshold. Few pairs of either kind
     are not judged.
     """
-    is_missing = system.answered & ~system.scored & (system.decisions < 0)
-    if not is_missing.any() or not system.scored.any():
-        return
-    is_mated = system.answered & system.mated
-    is_stranger = system.answered & ~system.mated
-    if min(np.count_nonzero(is_mated), np.count_nonzero(is_stranger)) < FEWEST_TO_COMPARE:
-        return
-    mated_share = float(is_missing[is_mated].mean())
-    stranger_share = float(is_missing[is_stranger].mean())
-    if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
+    is_missing = ~system.scored & (system.decisions < 0)
+    shares = _uneven_shares(is_missing[system.answered], system.mated[system.answered])
+    if shares is None or not system.scored.any():
         return
     own_threshold = _supposed_threshold(system.scores)
     option = format_argument("below", {system.name: own_threshold})
     raise InvalidRequest(
-        f"{system.name} has no score for {stranger_share:.0%} of the non-mated pairs, but for "
-        f"{mated_share:.0%} of the mated pairs: it seems to omit the scores below its own "
+        f"{system.name} has no score for {shares.non_mated:.0%} of the non-mated pairs, but for "
+        f"{shares.mated:.0%} of the mated pairs: it seems to omit the scores below its own "
         f"threshold (Rekognition: below 80), and nothing was judged. Say so with {option}. If "
         "instead no face was found in these pictures, add a column acquired with 0 for each."
     )
+
+
+class _MissingShares(NamedTuple):
+    """The shares of the mated and of the non-mated pairs that lack a score, 0-1."""
+
+    mated: float
+    non_mated: float
+
+
+def _uneven_shares(
+    is_missing: NDArray[np.bool_], is_mated: NDArray[np.bool_]
+) -> _MissingShares | None:
+    """Return the shares if scores are missing mostly where people differ; None for few pairs."""
+    mated_count = np.count_nonzero(is_mated)
+    if min(mated_count, len(is_mated) - mated_count) < FEWEST_TO_COMPARE:
+        return None
+    shares = _MissingShares(is_missing[is_mated].mean(), is_missing[~is_mated].mean())
+    return shares if shares.non_mated > max(MOST_MISSING, 3 * shares.mated) else None
 
 
 def _supposed_threshold(scores: NDArray[np.float64]) -> int:
@@ -177,8 +188,8 @@ def check_labelled_pairs(
     name: str,
     *,
     scores: NDArray[np.float64],
+    is_missing: NDArray[np.bool_],
     is_mated: NDArray[np.bool_],
-    is_lacking_mated: NDArray[np.bool_],
 ) -> None:
     """Raise if a file of Rekognition's scores seems to omit the lines of strangers.
 
@@ -189,25 +200,20 @@ def check_labelled_pairs(
     Args:
         name: Name of the system.
         scores: float64, (N,): its scores.
-        is_mated: bool, (P,): whether each labelled pair in the file is mated.
-        is_lacking_mated: bool, (Q,): the same of each labelled pair that the file lacks.
+        is_missing: bool, (P,): whether the file lacks each labelled pair.
+        is_mated: bool, (P,): whether that pair is mated.
     """
     lowest = float(np.fmin.reduce(scores))
     highest = float(np.fmax.reduce(scores))
     if not REKOGNITION_CUT <= lowest <= highest <= 100:
         return
-    mated_count = np.count_nonzero(is_mated) + np.count_nonzero(is_lacking_mated)
-    stranger_count = len(is_mated) + len(is_lacking_mated) - mated_count
-    if min(mated_count, stranger_count) < FEWEST_TO_COMPARE:
-        return
-    mated_share = np.count_nonzero(is_lacking_mated) / mated_count
-    stranger_share = np.count_nonzero(~is_lacking_mated) / stranger_count
-    if stranger_share <= MOST_MISSING or stranger_share <= 3 * mated_share:
+    shares = _uneven_shares(is_missing, is_mated)
+    if shares is None:
         return
     option = format_argument("below", {name: int(REKOGNITION_CUT)})
     raise InvalidRequest(
-        f"{name} has no line for {stranger_share:.0%} of the labelled non-mated pairs, but for "
-        f"{mated_share:.0%} of the mated pairs, and no score below {REKOGNITION_CUT:g}: it seems "
+        f"{name} has no line for {shares.non_mated:.0%} of the labelled non-mated pairs, but for "
+        f"{shares.mated:.0%} of the mated pairs, and no score below {REKOGNITION_CUT:g}: it seems "
         f"to omit the pairs that Rekognition scores lower, and nothing was judged. Say so with "
         f"{option}. If it was not asked about these pairs, remove them from the labels."
     )

@@ -211,10 +211,11 @@ def _missing_score_numbers(column: str, scores: NDArray[np.float64]) -> Iterator
     # Sorting a million scores takes longer than reading them.
     possible = scores[np.isfinite(scores) & ((scores < 0) | (scores >= 99))]
     values, counts = np.unique(possible[possible % 1 == 0], return_counts=True)
-    marks = []
-    for value in values[counts > 1].tolist():
-        if value < 0 or re.fullmatch("99+", f"{value:.0f}"):
-            marks.append(value)
+    marks = [
+        value
+        for value in values[counts > 1].tolist()
+        if value < 0 or re.fullmatch("99+", f"{value:.0f}")
+    ]
     if not marks:
         return
     if len(marks) > _MOST_MARKS:

@@ -240,11 +240,10 @@ def _answers_of(file: SourceTable, lines: pd.DataFrame, rule: ThresholdRule) -> 
     if "pair" in lines or file.has_all(PICTURES):  # otherwise, each line is a pair of its own
         first_of_pair = first_rows(first_of_pair)
     problems = list(problems_of_pairs(file, lines, first_of_pair))
-    systems = []
-    for code in range(count):
-        systems.append(
-            _lines_of_system(file, lines, code, first_of_pair=first_of_pair, problems=problems)
-        )
+    systems = [
+        _lines_of_system(file, lines, code, first_of_pair=first_of_pair, problems=problems)
+        for code in range(count)
+    ]
     attributes = system_attributes(file, lines)
     groups = groupings(file, lines)
     file.refuse([*problems, *attributes.problems, *groups.problems])

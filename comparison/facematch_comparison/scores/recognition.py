@@ -360,12 +360,10 @@ def _missing_fields(cells_of: Tables, ambiguous: Iterable[str]) -> dict[str, str
 
 def _has_systems(cells_of: Tables) -> bool:
     """Return whether the only file has lines of several systems."""
-    if len(cells_of) > 1:
+    (file, cells), *more = cells_of.items()
+    if more or "system" not in file.column_of:
         return False
-    for file, cells in cells_of.items():
-        if "system" in file.column_of:
-            return len(words_of(cells[file.column_of["system"]]).categories) > 1
-    return False
+    return len(words_of(cells[file.column_of["system"]]).categories) > 1
 
 
 def _question_of_truth(cells_of: Tables) -> str | None:
@@ -597,10 +595,9 @@ def notes_of_columns(files: Sequence[SourceTable], judged: SourceTable) -> Itera
                 f"{of_file}read {_quoted(_columns_read(file))}; columns that are unknown or not "
                 f"needed were skipped: {_quoted(file.skipped_columns)}"
             )
-        distances = []
-        for column in file.score_columns:
-            if file.all_are_distances or is_distance(column):
-                distances.append(column)
+        distances = [
+            column for column in file.score_columns if file.all_are_distances or is_distance(column)
+        ]
         if distances:
             yield (
                 f"scores of {_quoted(distances)} are minus the distances: a threshold of -0.4 "

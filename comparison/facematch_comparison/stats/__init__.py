@@ -1,7 +1,7 @@
 """The statistics of a comparison: pure functions on arrays, with their definitions and sources."""
 
 from .compare import Paired, compare_systems, holm, interval_of_differences
-from .groups import cells_of, group_differences
+from .groups import cells_of, cross_group_cells, group_differences
 from .rates import (
     Clusters,
     Rates,
@@ -43,6 +43,7 @@ __all__ = [
     "comparable_fmr",
     "compare_systems",
     "concentration",
+    "cross_group_cells",
     "curve_of",
     "group_differences",
     "holm",

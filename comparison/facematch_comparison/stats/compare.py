@@ -56,22 +56,20 @@ def compare_systems(
     if resamples is None:
         # The lowest possible p-value, 2 / (resamples + 1), is a quarter of the corrected level.
         resamples = max(_FOR_VERDICT, math.ceil(8 * len(matchups) / (1 - confidence)))
-    comparisons = []
-    for numbers in matchups:
-        comparisons.append(
-            _Comparison(systems, numbers, required_fmr, confidence, resamples=resamples)
-        )
-    rates_at_fmr = _rates_at_fmr(systems, required_fmr, min(resamples, _FOR_INTERVAL), confidence)
+    comparisons = [
+        _Comparison(systems, numbers, required_fmr, resamples=resamples) for numbers in matchups
+    ]
+    rates_at_fmr = _rates_at_fmr(systems, required_fmr, min(resamples, _FOR_INTERVAL))
     series: list[Resampling] = []
     for comparison in comparisons:
         series += comparison.series
     for rate in rates_at_fmr:
         series += rate.series
     drawn = iter(redraw(systems, series, required_fmr, seed=seed))
-    differences = [comparison.difference(drawn) for comparison in comparisons]
+    differences = [comparison.difference(drawn, confidence) for comparison in comparisons]
     intervals: list[dict[str, Interval]] = [{} for _ in systems]
     for rate in rates_at_fmr:
-        interval = rate.interval(drawn)
+        interval = rate.interval(drawn, confidence)
         for name in rate.names:
             intervals[rate.number][name] = interval
     return tuple(_corrected(differences, confidence)), intervals
@@ -138,7 +136,6 @@ class _Comparison:
         systems: Sequence[Side],
         numbers: tuple[int, int],
         required_fmr: float,
-        confidence: float,
         *,
         resamples: int,
     ) -> None:
@@ -149,7 +146,6 @@ class _Comparison:
         """
         self._systems = [systems[number] for number in numbers]
         self._required_fmr = required_fmr
-        self._confidence = confidence
         first, second = (system.table for system in self._systems)
         self._rows = first.mated & first.answered & second.answered
         self._why_not = _why_not_compared(self._systems, self._rows, required_fmr)
@@ -169,7 +165,7 @@ class _Comparison:
             return None
         return on_first.minus(on_second)
 
-    def difference(self, drawn: Iterator[Floats]) -> Difference:
+    def difference(self, drawn: Iterator[Floats], confidence: float) -> Difference:
         """Return the difference, uncorrected; `drawn` yields the FRRs of `series`."""
         first, second = self._systems
         both_scored = first.table.scored & second.table.scored
@@ -189,20 +185,21 @@ class _Comparison:
             ~system.table.passed(system.threshold)[self._rows] for system in self._systems
         )
         paired = Paired(wrong_first, wrong_second, first.table.probe_subjects[self._rows])
-        exact = paired.interval(self._confidence)
+        exact = paired.interval(confidence)
         p_exact = paired.mcnemar()
         if self._influence is not None:
-            interval = self._influence.interval(self._confidence, lowest=-1.0, highest=1.0)
+            interval = self._influence.interval(confidence, lowest=-1.0, highest=1.0)
             p_value = self._influence.p_value
         else:
             resampled = next(drawn) - next(drawn)
             resampled = resampled[~np.isnan(resampled)]
-            interval = percentile_interval(resampled, self._confidence)
+            interval = percentile_interval(resampled, confidence)
             p_value = bootstrap_p_value(resampled)
-        beyond = []
-        for system in self._systems:
-            if system.exceeds(self._required_fmr, self._confidence):
-                beyond.append(system.table.name)
+        beyond = [
+            system.table.name
+            for system in self._systems
+            if system.exceeds(self._required_fmr, confidence)
+        ]
         return attrs.evolve(
             difference,
             errors_first=int(np.count_nonzero(wrong_first)),
@@ -238,27 +235,23 @@ class _RateAtFmr:
         rows: Bools,
         *,
         resamples: int,
-        confidence: float,
     ) -> None:
         self.number = number
         self.names = names
-        self._confidence = confidence
         self._influence = influence_on_frr(system, fmr, rows)
         self.series: list[Resampling] = []
         if self._influence is None:
             self.series = [Resampling(number, rows, resamples)]
 
-    def interval(self, drawn: Iterator[Floats]) -> Interval:
+    def interval(self, drawn: Iterator[Floats], confidence: float) -> Interval:
         """Return the interval; `drawn` yields the rates of `series`."""
         if self._influence is not None:
-            return self._influence.interval(self._confidence, lowest=0.0, highest=1.0)
+            return self._influence.interval(confidence, lowest=0.0, highest=1.0)
         rates = next(drawn)
-        return percentile_interval(rates[~np.isnan(rates)], self._confidence)
+        return percentile_interval(rates[~np.isnan(rates)], confidence)
 
 
-def _rates_at_fmr(
-    systems: Sequence[Side], fmr: float, resamples: int, confidence: float
-) -> list[_RateAtFmr]:
+def _rates_at_fmr(systems: Sequence[Side], fmr: float, resamples: int) -> list[_RateAtFmr]:
     """Return the rates whose intervals are sought: of systems that can be compared at this FMR."""
     rates = []
     for number, system in enumerate(systems):
@@ -282,7 +275,6 @@ def _rates_at_fmr(
                         fmr,
                         rows,
                         resamples=resamples,
-                        confidence=confidence,
                     )
                 )
     return rates

@@ -28,6 +28,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from facematch_comparison.values.model import (
+    CrossGroupCell,
     Estimate,
     GroupCell,
     GroupDifference,
@@ -38,7 +39,7 @@ from facematch_comparison.values.model import (
 from facematch_comparison.values.numbers import counted, percent
 
 from .compare import holm
-from .rates import Floats, Rates, Sample, bounds
+from .rates import Bools, Floats, Ints, Rates, Sample, bounds
 
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
@@ -62,56 +63,94 @@ def cells_of(
     All groups are judged at one threshold, or by the system's own decisions. `confidence` applies
     to each rate's interval individually, and to the intervals of all ratios of a rate jointly.
     """
-    grouping = table.groups[column]
-    rates = Rates(table)
-    groups = [_GroupRates() for _ in grouping.labels]
+    labels = table.groups[column].labels
+    rates = Rates(table, confidence)
+    own: dict[tuple[str, str], Rate] = {}
+    others: dict[tuple[str, str], Rate] = {}
     for name in (*RATES, "fta"):
-        errors = rates.errors(name, threshold)
         rows = rates.sample(name, at_threshold=threshold is not None).rows
-        within = grouping.within[rows]
-        for code, group in enumerate(groups):
-            own_rows = rows[within == code]
-            other_rows = rows[(within >= 0) & (within != code)]
-            group.own[name] = Sample(table, own_rows).rate(errors[own_rows], confidence)
-            group.others[name] = Sample(table, other_rows).rate(errors[other_rows], confidence)
-    large_groups = sum(group.people >= ENOUGH_PEOPLE_IN_GROUP for group in groups)
+        errors = rates.errors(name, threshold)
+        within = table.groups[column].within[rows]
+        for code, label in enumerate(labels):
+            own[label, name] = _rate_among(rows[within == code], rates, errors)
+            is_other = (within >= 0) & (within != code)
+            others[label, name] = _rate_among(rows[is_other], rates, errors)
+    too_few = {}
+    for label in labels:
+        # The people of the FMR or of the FRR: the fewer, among those with pairs.
+        counts = [own[label, name].subjects or 0 for name in RATES if own[label, name].trials]
+        too_few[label] = _too_few(min(counts, default=0))
+    large_groups = [*too_few.values()].count(None)
     joint = 1 - (1 - confidence) / max(1, large_groups)
     cells = []
-    for label, group in zip(grouping.labels, groups, strict=True):
+    for label in labels:
+        ratios: dict[str, Any] = {}
+        for name in () if too_few[label] else RATES:
+            ratios[f"{name}_ratio"] = _ratio_to_all(
+                own[label, name], others[label, name], confidence, joint
+            )
         cell = GroupCell(
             column=column,
             group=label,
-            fmr=group.own["fmr"],
-            frr=group.own["frr"],
-            fta=group.own["fta"],
+            fmr=own[label, "fmr"],
+            frr=own[label, "frr"],
+            fta=own[label, "fta"],
+            too_few=too_few[label],
+            **ratios,
         )
-        if group.people >= ENOUGH_PEOPLE_IN_GROUP:
-            ratios: dict[str, Any] = {}
-            for name in RATES:
-                ratios[f"{name}_ratio"] = _ratio_to_all(
-                    group.own[name], group.others[name], confidence, joint
-                )
-            cell = attrs.evolve(cell, **ratios)
-        else:
-            people = counted(group.people, "person", "people")
-            reason = f"This group has only {people}; at least {ENOUGH_PEOPLE_IN_GROUP} are needed."
-            cell = attrs.evolve(cell, too_few=reason)
         cells.append(cell)
     return tuple(cells)
 
 
-class _GroupRates:
-    """The rates of a group's own pairs, and of the pairs within all other groups, by name."""
+def _rate_among(rows: Ints, rates: Rates, errors: Bools) -> Rate:
+    """Return the rate of the pairs at `rows`; `errors` are those of all pairs."""
+    return Sample(rates.table, rows).rate(errors[rows], rates.confidence)
 
-    def __init__(self) -> None:
-        self.own: dict[str, Rate] = {}
-        self.others: dict[str, Rate] = {}
 
-    @property
-    def people(self) -> int:
-        """The people of the FMR or of the FRR: the fewer, among those with pairs."""
-        counts = [rate.subjects or 0 for rate in (self.own["fmr"], self.own["frr"]) if rate.trials]
-        return min(counts, default=0)
+def cross_group_cells(rates: Rates, threshold: float | None) -> tuple[CrossGroupCell, ...]:
+    """Return the FMR of every two groups of each column, also of a group with itself.
+
+    The group of the probe goes first: the cells of two groups in either order have different pairs.
+    A column is left out unless two different groups have enough people on both sides of their
+    pairs.
+    """
+    table = rates.table
+    rows = rates.sample("fmr", at_threshold=threshold is not None).rows
+    errors = rates.errors("fmr", threshold)
+    cells = []
+    for column, grouping in table.groups.items():
+        of_column = []
+        is_shown = False
+        for probe_code, probe_group in enumerate(grouping.labels):
+            of_probe = rows[grouping.probe[rows] == probe_code]
+            for reference_code, reference_group in enumerate(grouping.labels):
+                own_rows = of_probe[grouping.reference[of_probe] == reference_code]
+                fmr = _rate_among(own_rows, rates, errors)
+                people = fmr.subjects or 0
+                if probe_code != reference_code:
+                    probes = np.unique(table.people.probe[own_rows])
+                    references = np.unique(table.people.reference[own_rows])
+                    people = min(len(probes), len(references))
+                    is_shown |= people >= ENOUGH_PEOPLE_IN_GROUP
+                cell = CrossGroupCell(
+                    column=column,
+                    probe_group=probe_group,
+                    reference_group=reference_group,
+                    fmr=fmr,
+                    too_few=_too_few(people),
+                )
+                of_column.append(cell)
+        if is_shown:
+            cells += of_column
+    return tuple(cells)
+
+
+def _too_few(people: int) -> str | None:
+    """Return why so many people are too few for a group; None if they are enough."""
+    if people >= ENOUGH_PEOPLE_IN_GROUP:
+        return None
+    counted_people = counted(people, "person", "people")
+    return f"There are only {counted_people}; at least {ENOUGH_PEOPLE_IN_GROUP} are needed."
 
 
 def group_differences(

@@ -78,10 +78,11 @@ def draw_pairs(
     drawn = Study(name=name, pairs=tuple(pairs))
     groups_drawn = {}
     for column, group_of_person in groups.items():
-        of_drawn = {}
-        for person in drawn.subjects:
-            if person in group_of_person:
-                of_drawn[person] = group_of_person[person]
+        of_drawn = {
+            person: group_of_person[person]
+            for person in drawn.subjects
+            if person in group_of_person
+        }
         if of_drawn:
             groups_drawn[column] = of_drawn
     return attrs.evolve(drawn, groups=groups_drawn)

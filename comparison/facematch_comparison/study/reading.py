@@ -189,12 +189,14 @@ class Study:
             of_picture: SHA-256, in hex, of the bytes of each picture.
         """
         numbers, names = self._people
-        pairs = []
-        for pair, people in zip(self.pairs, numbers.tolist(), strict=True):
-            pairs.append([of_picture[pair.probe], of_picture[pair.reference], *people])
-        groups = {}
-        for column, group_of_person in self.groups.items():
-            groups[column] = [group_of_person.get(name) for name in names.tolist()]
+        pairs = [
+            [of_picture[pair.probe], of_picture[pair.reference], *people]
+            for pair, people in zip(self.pairs, numbers.tolist(), strict=True)
+        ]
+        groups = {
+            column: [group_of_person.get(name) for name in names.tolist()]
+            for column, group_of_person in self.groups.items()
+        }
         content: list[object] = [pairs, groups]
         if self.place is not None:
             content.append(attrs.astuple(self.place))
@@ -342,9 +344,9 @@ def read_study(
     found_groups = groupings(file, lines)
     file.refuse([*problems, *found_groups.problems], so=_NOTHING_SENT)
     pairs = tuple(_pairs_of(lines, source))
-    groups = {}
-    for name, grouping in found_groups.by_name.items():
-        groups[name] = _groups_of_people(grouping, pairs)
+    groups = {
+        name: _groups_of_people(grouping, pairs) for name, grouping in found_groups.by_name.items()
+    }
     return Study(name=source.stem, pairs=pairs, groups=groups)
 
 
@@ -455,13 +457,9 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     problems = [*file.problems, *problems_of_empty_cells(persons, PERSON)]
     problems += problems_of_words(persons, PERSON, people.__contains__, "there is no such person")
     names = texts_of(persons).tolist()
-    first_row: dict[str, int] = {}
-    repeated_rows = []
-    for row, person in enumerate(names):
-        if first_row.setdefault(person, row) != row and person in people:
-            repeated_rows.append(row)
+    first_row = {person: row for row, person in reversed([*enumerate(names)]) if person in people}
     problems += problems_at(
-        repeated_rows,
+        [row for row, person in enumerate(names) if first_row.get(person, row) != row],
         lambda row: f"{names[row][:60]!r} repeats line {file.places()[first_row[names[row]]]}",
     )
     file.refuse(problems, so=consequence)

@@ -176,7 +176,7 @@ class Year:
 
 @attrs.frozen(kw_only=True)
 class Share:
-    """A share of calls, or of labelled pairs, 0-1.
+    """A share of calls, 0-1.
 
     Attributes:
         count, of: The number that counts, and of all.
@@ -195,12 +195,12 @@ class Share:
 
 @attrs.frozen(kw_only=True)
 class ReviewersAgree:
-    """How far two reviewers agree about the calls or pairs that both labelled yes or no.
+    """How far two reviewers agree about the calls that both labelled yes or no.
 
     Attributes:
         first, second: The names of their files.
         agreement: The share with the same label.
-        kappa: Cohen's kappa, -1 to 1; None if both gave everything the same label.
+        kappa: Cohen's kappa, -1 to 1; None if both gave all calls the same label.
         wrong_share: The share of wrong labels, 0-0.5, of two reviewers who err as often as each
             other and independently; None if they contradict each other in half of the labels.
     """
@@ -391,6 +391,21 @@ class GroupCell:
 
 
 @attrs.frozen(kw_only=True)
+class CrossGroupCell:
+    """FMR of the non-mated pairs of a probe of one group and a reference of another or the same.
+
+    Attributes:
+        too_few: A sentence that explains why the people are too few; else None.
+    """
+
+    column: str
+    probe_group: str
+    reference_group: str
+    fmr: Rate
+    too_few: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class GroupDifference:
     """The difference in one rate between the groups of one column (ISO/IEC 19795-10).
 
@@ -479,6 +494,8 @@ class System:
         concentration: How much `at_required`, or else `at_default`, depends on a few people. None
             if no pair determines the threshold, or if there are no false matches.
         separation: How far scores of mated pairs lie above the others; None without scores of both.
+        cross_groups: The FMR between every two groups of a column; empty if no two different groups
+            have enough people.
         year: Expected errors and their cost, at the threshold of `point`; None without `Traffic`,
             or if a rate is unknown.
     """
@@ -500,6 +517,7 @@ class System:
     at_fmrs: tuple[PointAt, ...] = ()
     concentration: Concentration | None = None
     groups: tuple[GroupCell, ...] = ()
+    cross_groups: tuple[CrossGroupCell, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
     histogram: Histogram | None = None
     year: Year | None = None
@@ -638,7 +656,7 @@ class Evaluation:
 
 
 #: The keys that tell apart the objects of a list.
-_CASES: Final = ("column", "group", "rate", "first", "second")
+_CASES: Final = ("column", "group", "probe_group", "reference_group", "rate", "first", "second")
 
 
 def _rows_of(value: Any, number: str = "", case: str | None = None) -> Iterator[dict[str, Any]]:

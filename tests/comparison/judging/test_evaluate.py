@@ -22,7 +22,7 @@ from kit.comparison.tables import (
 from facematch_comparison.judging.evaluation import evaluate, service_of
 from facematch_comparison.judging.sentences import with_sentences
 from facematch_comparison.run.records import Price
-from facematch_comparison.scores.answers import BILLED, DECISIONS
+from facematch_comparison.scores.answers import BILLED, DECISIONS, Grouping
 from facematch_comparison.stats.rates import exact_upper
 from facematch_comparison.values.model import Costs, Method, Traffic
 from facematch_core import Charged, Decision, Environment, InvalidRequest
@@ -403,6 +403,34 @@ def test_each_group_has_its_number_of_pairs():
     of_pair = system.groups["number"].within
     assert sizes["even"].pairs == (of_pair == 0).sum()
     assert sizes["odd"].pairs == (of_pair == 1).sum()
+
+
+def test_groups_of_both_sides_have_cross_group_rates_in_every_form():
+    evaluation = evaluate([crowd("a", grouped=True)], required_fmr=0.01)
+    (system,) = evaluation.systems
+    assert "cross_groups" not in {caveat.code for caveat in evaluation.caveats}
+    rows = [row for row in evaluation.to_rows() if row["number"] == "cross_groups.fmr"]
+    assert [row["case"] for row in rows] == [
+        f"number / {probe} / {reference}"
+        for probe in ("even", "odd")
+        for reference in ("even", "odd")
+    ]
+    of_json = evaluation.to_dict()["systems"][0]["cross_groups"]
+    for row, cell, written in zip(rows, system.cross_groups, of_json, strict=True):
+        assert (row["errors"], row["trials"]) == (cell.fmr.errors, cell.fmr.trials)
+        assert row["high"] == cell.fmr.interval.high == written["fmr"]["interval"]["high"]
+    assert sum(row["errors"] for row in rows) == system.at_required.fmr.errors
+
+
+def test_pairs_within_groups_get_a_caveat_that_names_two_columns():
+    within = np.repeat([0, 1], 30)
+    groups = {"sex": Grouping(labels=("f", "m"), probe=within, reference=within)}
+    table = with_columns(system_answers([90] * 20, [10] * 40), groups=groups)
+    evaluation = evaluate([table], required_fmr=0.1)
+    assert evaluation.systems[0].cross_groups == ()
+    (caveat,) = (each for each in evaluation.caveats if each.code == "cross_groups")
+    for column in ("probe_group_sex", "reference_group_sex"):
+        assert column in caveat.text
 
 
 @pytest.mark.parametrize("environment", Environment)

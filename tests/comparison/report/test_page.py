@@ -343,6 +343,21 @@ def test_a_group_without_errors_has_an_upper_bound_and_no_ratio():
     assert "0.0 \N{MULTIPLICATION SIGN}" not in text
 
 
+def test_each_row_has_the_cross_group_rates_of_one_group_of_probes():
+    sections = {each.attributes["id"]: each for each in page("full").all("section")}
+    _, by_sex, by_age = sections["groups"].all("table")
+    (head, women, men, *_) = [[*row.all("td", "th")] for row in by_sex.all("tr")]
+    assert list(map(text_of, head)) == ["System", "Probe", "Reference: f", "Reference: m"]
+    cells = full().systems[0].cross_groups
+    for row, probe in ((women, "f"), (men, "m")):
+        assert text_of(row[1]) == probe
+        of_probe = [cell.fmr for cell in cells if (cell.column, cell.probe_group) == ("sex", probe)]
+        for cell, fmr in zip(row[2:], of_probe, strict=True):
+            assert text_of(cell).endswith(f"{fmr.errors:,} of {fmr.trials:,}")
+    assert "too few people" in text_of(by_age)
+    assert "too few people" not in text_of(by_sex)
+
+
 @pytest.mark.parametrize(("errors", "listed"), [(29, ["29"]), (30, [])])
 def test_the_rule_of_30_lists_each_rate_with_fewer_errors(errors, listed):
     at_required = full().systems[0].at_required

@@ -1,13 +1,27 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, exact_ends, system_answers, with_columns
+from kit.comparison.tables import (
+    LOST,
+    crowd,
+    exact_ends,
+    system_answers,
+    table_of,
+    with_columns,
+)
 
 from facematch_comparison.scores.answers import Grouping
-from facematch_comparison.stats import Clusters, interval
-from facematch_comparison.stats.groups import cells_of, group_differences, homogeneity, ratio
+from facematch_comparison.stats import Clusters, Rates, interval
+from facematch_comparison.stats.groups import (
+    cells_of,
+    cross_group_cells,
+    group_differences,
+    homogeneity,
+    ratio,
+)
 from facematch_comparison.values.model import Interval, Method, Rate
 
 
@@ -276,3 +290,57 @@ def test_a_ratio_and_its_inverse_cover_the_observed_value(over, under):
         assert low <= over.value / under.value <= high
     if over.errors and under.errors:
         assert ratio(under, over) == pytest.approx((1 / high, 1 / low))
+
+
+def test_cross_group_cells_have_the_counts_of_pandas():
+    crowded = crowd(people=60, others=30, grouped=True)
+    cells = cross_group_cells(Rates(crowded), 40.0)
+    grouping = crowded.groups["number"]
+    labels = np.array(grouping.labels)
+    frame = pd.DataFrame(
+        {
+            "probe": labels[grouping.probe],
+            "reference": labels[grouping.reference],
+            "passes": crowded.scores > 40,
+        }
+    )[~crowded.mated]
+    expected = frame.groupby(["probe", "reference"])["passes"].agg(["sum", "count"])
+    found = {(cell.probe_group, cell.reference_group): counts(cell.fmr) for cell in cells}
+    assert found == dict(zip(expected.index, expected.itertuples(index=False), strict=True))
+    assert len(found) == 4
+    assert {cell.column for cell in cells} == {"number"}
+    assert {cell.too_few for cell in cells} == {None}
+    for cell in cells:
+        assert cell.fmr.interval.low <= cell.fmr.value <= cell.fmr.interval.high
+    # The cells within one group are those of the groups.
+    within = {cell.group: cell.fmr for cell in cells_of(crowded, "number", 40.0)}
+    assert {group: counts(rate) for group, rate in within.items()} == {
+        probe: of_pairs for (probe, reference), of_pairs in found.items() if probe == reference
+    }
+
+
+def test_independent_pairs_between_groups_have_exact_intervals():
+    answers = system_answers([90], [60] * 3 + [10] * 17)
+    sides = Grouping(("x", "y"), np.array([0] + [0] * 20), np.array([0] + [1] * 20))
+    cells = cross_group_cells(Rates(with_columns(answers, groups={"column": sides})), 50)
+    between = {(cell.probe_group, cell.reference_group): cell for cell in cells}
+    fmr = between["x", "y"].fmr
+    assert counts(fmr) == (3, 20)
+    assert (fmr.interval.low, fmr.interval.high) == exact_ends(3, 20)
+    # The other cells have no pair.
+    assert counts(between["y", "x"].fmr) == (0, 0)
+    assert " 0 people" in between["y", "x"].too_few
+
+
+@pytest.mark.parametrize(("people", "is_shown"), [(9, False), (10, True)])
+def test_two_groups_need_ten_people_on_both_sides(people, is_shown):
+    probe = [*range(people), *range(20)]
+    reference = [*range(people), *(100 + number % people for number in range(20))]
+    answers = table_of(probe, reference, [90] * people + [10] * 20)
+    sides = Grouping(("x", "y"), np.zeros(len(probe), int), np.array(reference) // 100)
+    cells = cross_group_cells(Rates(with_columns(answers, groups={"column": sides})), 50)
+    assert bool(cells) is is_shown
+
+
+def test_pairs_within_groups_alone_have_no_cross_group_cells():
+    assert cross_group_cells(Rates(with_errors(1, 2, pairs=12)), 50) == ()

@@ -1,13 +1,12 @@
 """The labels of several reviewers: on what they agree, and how far.
 
-What they label are calls of a log, or pairs of a score file (`pairs`). A call that several files
-list counts if at least two of them say the same, and more than say the opposite. So a third file
-with the contradictions of the first two decides them. Cohen's kappa is the agreement beyond the one
-of two reviewers who label at random, each with their own share of yes (J. Cohen, "A coefficient of
-agreement for nominal scales", Educational and Psychological Measurement 20, 1960). Its interval is
-that of J. L. Fleiss, J. Cohen and B. S. Everitt ("Large sample standard errors of kappa and
-weighted kappa", Psychological Bulletin 72, 1969), by person, and at least as wide as that of the
-agreement.
+A call that several files list counts if at least two of them say the same, and more than say the
+opposite. So a third file with the contradictions of the first two decides them. Cohen's kappa is
+the agreement beyond the one of two reviewers who label at random, each with their own share of yes
+(J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
+Measurement 20, 1960). Its interval is that of J. L. Fleiss, J. Cohen and B. S. Everitt ("Large
+sample standard errors of kappa and weighted kappa", Psychological Bulletin 72, 1969), by person,
+and at least as wide as that of the agreement.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ import csv
 import hashlib
 import io
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import attrs
 
+from facematch_comparison.scores.files import parse_file
 from facematch_core.base.files import read_regular, write_file
 from facematch_core.base.tables import TextTable, escaped, read_table
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import Operation
 
 from .review import FIXED_COLUMNS, LABEL_COLUMNS, LABELS, as_number, read_labels
 
@@ -56,15 +56,10 @@ class ReviewSheet:
             InvalidRequest: it cannot be read, is no review file, or has an invalid label.
         """
         self.path = path
-        self._table = self._read()
+        self._table = parse_file(path, self._read)
         header = self._table.header
         columns = {column: op for op, column in LABEL_COLUMNS.items() if column in header}
         missing = [name for name in FIXED_COLUMNS if name not in header]
-        if "call" in missing and LABEL_COLUMNS[Operation.MATCH] in header:
-            raise InvalidRequest(
-                f"{path} is a review file of `facematch compare report`, whose pairs are no calls: "
-                "fill it in with a spreadsheet."
-            )
         if missing or len(columns) != 1:
             raise InvalidRequest(
                 f"{path} is no review file of `facematch compare shadow`: it needs the columns "
@@ -113,7 +108,7 @@ class ReviewSheet:
             raise InvalidRequest(f"{label[:20]!r} is no answer: yes, no or ?.")
         if not 0 <= place <= min(self.labelled, len(self._order) - 1):
             raise InvalidRequest("Label the calls in their order: an earlier one has no answer.")
-        if hashlib.sha256(self._read_bytes()).digest() != self._digest:
+        if hashlib.sha256(read_regular(self.path, _MAX_BYTES)).digest() != self._digest:
             raise InvalidRequest(
                 f"{self.path} was changed by another program: nothing was written. Start again."
             )
@@ -131,23 +126,11 @@ class ReviewSheet:
         index = self._table.header.index(name)
         return [cells[index] for cells in self._table.rows]
 
-    def _read_bytes(self) -> bytes:
-        return read_regular(self.path, _MAX_BYTES)
-
-    def _read(self) -> TextTable:
-        """Read the sheet and remember its digest.
-
-        Raise InvalidRequest, with the path, if it cannot be read.
-        """
-        try:
-            content = self._read_bytes()
-            self._digest = hashlib.sha256(content).digest()
-            return read_table(content)
-        except InvalidRequest as error:
-            raise InvalidRequest(f"The file {self.path} {error}") from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", error)
-            raise InvalidRequest(f"The file {self.path} cannot be read: {reason}.") from None
+    def _read(self, file: BinaryIO) -> TextTable:
+        """Return the table in an open file, and remember its digest."""
+        content = file.read()
+        self._digest = hashlib.sha256(content).digest()
+        return read_table(content)
 
     def _write(self, rows: list[list[str]]) -> None:
         file = io.StringIO(newline="")

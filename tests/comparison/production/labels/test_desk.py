@@ -190,7 +190,6 @@ def test_labels_of_a_spreadsheet_are_understood(review, pictures):
     ("change", "message"),
     [
         (lambda text: "a,b\n1,2\n", "is no review file"),
-        (lambda text: "number,same_person,image1,image2\n1,,a,b\n", "with a spreadsheet"),
         (lambda text: text.split("\n")[0], "lists no call"),
         (lambda text: text.replace("1,,,", "1,maybe,,", 1), "write yes, no or"),
         (lambda text: "\0", "is not text"),
