@@ -304,7 +304,12 @@ class _Judging:
         self.at_default = _default_point(self.rates)
 
     def choose(self, required_fmr: float, fixed_threshold: float | None) -> _Points:
-        """Choose a threshold for each FMR; a fixed one replaces the one for the required FMR."""
+        """Return the points at the required FMR and at those that all reports show.
+
+        A fixed threshold, on the scale of the scores, replaces the one for the required FMR only. A
+        system that cannot be judged by thresholds has no points, but the reason; if its scores are
+        reversed, a fixed threshold is ignored. Raise InvalidRequest if it is of decisions alone.
+        """
         is_fixed = fixed_threshold is not None and not self.why_reversed
         at_fmrs = []
         if self.why_not is None:

@@ -262,7 +262,10 @@ class _Slice:
         }
 
     def summary(self, confidence: float, *, has_one_scale: bool) -> Period:
-        """Return the facts of the period, without changes."""
+        """Return the facts of the period; its `changes` stay empty, for `_with_changes` to fill.
+
+        Without `has_one_scale`, for all periods together, quantiles of scores would mix scales.
+        """
         rows = self.rows
         shares = {name: marks.share(confidence) for name, marks in self.marks().items()}
         half_within_s = None

@@ -85,7 +85,10 @@ def _draw_net_errors(comparison: ShadowComparison) -> Markup | None:
 
 
 def error_rows(comparison: ShadowComparison) -> list[TextRow]:
-    """Return the net errors of each kind, by title."""
+    """Return a row for each kind of net errors, the sum of both kinds first; none without labels.
+
+    Cells are texts, by the title of their column.
+    """
     rows = []
     for net in comparison.net:
         rows.append(

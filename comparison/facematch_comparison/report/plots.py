@@ -113,7 +113,7 @@ def det(evaluation: Evaluation, svg_id: str) -> Markup | None:
             mark.point.frr,
             mark.system,
             hollow=mark.point is not evaluation.systems[mark.system].point,
-            path=f"systems.{mark.system}.{mark.field}",
+            json_path=f"systems.{mark.system}.{mark.field}",
         )
     return plot.svg()
 
@@ -382,9 +382,13 @@ class _Plot(Drawing):
         self.add(svg, element, css_class, style_of(system).colour, self._svg_id, points, dashes)
 
     def dot(
-        self, x: Rate | float, y: Rate, system: int, *, path: str = "", hollow: bool = False
+        self, x: Rate | float, y: Rate, system: int, *, json_path: str = "", hollow: bool = False
     ) -> None:
-        """Draw a marker, with intervals unless `hollow`; `path` is its place in the document."""
+        """Draw a marker in the style of a system, with the intervals of its rates unless `hollow`.
+
+        `json_path` says where the JSON document has the point (``systems.0.at_required``), for the
+        attribute ``data-point``; "" for a point that is drawn elsewhere, too.
+        """
         style = style_of(system)
         center_x = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
         center_y = self.y(y.value or 0.0)
@@ -401,7 +405,7 @@ class _Plot(Drawing):
                 ends_path += f"M{left_x} {center_y}H{right_x}"
                 ends_path += f"M{left_x} {top_of_end}v8M{right_x} {top_of_end}v8"
             self.path(f"cross {style.colour}", ends_path)
-        data = Markup(' data-point="{}"').format(path) if path else ""
+        data = Markup(' data-point="{}"').format(json_path) if json_path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
         fill = " hollow" if hollow else ""
         self.add(mark, style.colour, fill, data, center_x, center_y, style.mark)

@@ -82,7 +82,11 @@ def check_labels(
 
 
 def _unconfirmed_labels_beside_answers(files: Sequence[SourceTable]) -> list[_LabelColumn]:
-    """Return the columns of labels beside answers; none if the user named a column of labels."""
+    """Return the columns of labels that may be a system's own answers.
+
+    They stand in a file with scores or decisions, and were recognised by their names alone. None if
+    the user has named a column of labels for any file: that confirms all of them.
+    """
     columns = []
     for file in files:
         has_answers = not file.fields.isdisjoint(("score", "decision"))

@@ -211,7 +211,12 @@ def _assign_named_columns(
 
 
 def _assign_named_column(file: SourceTable, field_name: str, column: str) -> str | None:
-    """Assign a column that the user names; return why that is impossible, or None."""
+    """Assign a column that the user names for a field of ours; return the problem, if any.
+
+    An empty `column` (``decision=``) means that no column is read as this field. The name of the
+    field may be a known one of a column, such as ``label``. It is a problem if the file has no such
+    column, or if the field or the column is assigned already; only ``score`` takes several columns.
+    """
     field = field_for(field_name)
     if not field:
         near = suggest_name(field_name, [*FIELDS, "group_NAME"])

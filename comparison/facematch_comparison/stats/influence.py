@@ -75,10 +75,11 @@ class Influence:
 
     @cached_property
     def _standard_error(self) -> _StandardError:
-        """Return the standard error of the rate, with its degrees of freedom.
+        """The standard error of `value`; 0 if no pair adds anything.
 
-        Pairs that share a person depend on each other: influences are added up for each person
-        first, and pairs of the same two people are counted once.
+        Influences are summed by person, and the squares of these sums are added. A non-mated pair
+        is in the sums of two people, so its square is subtracted once: together with the other
+        pairs of its couple, or alone if it is the only one, which has the couple number 0.
         """
         table = self.table
         people = table.people

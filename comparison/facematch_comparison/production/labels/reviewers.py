@@ -117,10 +117,11 @@ def agree(files: Sequence[Labels]) -> AgreedLabels:
 def compare_reviewers(
     files: Sequence[Labels], person_of: Mapping[str, int], confidence: float
 ) -> tuple[ReviewersAgree, ...]:
-    """Return the agreement of every two reviewers who labelled calls in common.
+    """Return the agreement of every two reviewers who both said yes or no to some call.
 
-    A file with the contradictions of others is left out: its calls are harder than most.
-    `person_of` has the number of each call's person; other calls do not count.
+    A file that was written for contradictions has harder calls than most: it is compared only with
+    a file that lists the same calls. `person_of` has the number of each call's person; calls that
+    it does not have are left out.
     """
     found = []
     for first, second in combinations(files, 2):
