@@ -180,9 +180,7 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
                 examples = " or ".join(f"{options[name]}{form}" for form in forms)
                 raise click.UsageError(f"--{name} has no suffix: write {examples}.")
             targets.append((f"--{name}", options[name], forms))
-    files_to_read = [*options["scores"]]
-    if options["pairs"] is not None:
-        files_to_read.append(options["pairs"])
+    files_to_read = [*options["scores"], *filter(None, [options["pairs"]])]
     for option, path, forms in targets:
         form_of(option, path, *forms)
         refuse_unwritable(option, path, may_exist=True)
@@ -196,12 +194,11 @@ def _check_year(options: Mapping[str, Any]) -> None:
     calls = options["calls_per_year"]
     if (calls is None) is not (options["impostors"] is None):
         raise click.UsageError("--calls-per-year and --impostors go together.")
-    if calls is None:
-        for name in ("cost_false_match", "cost_false_reject", "currency"):
-            if options[name] is not None:
-                option = f"--{name.replace('_', '-')}"
-                raise click.UsageError(f"{option}: only with --calls-per-year and --impostors.")
-    elif options["currency"] is not None and options["cost_false_match"] is None:
+    for name in ("cost_false_match", "cost_false_reject", "currency"):
+        if calls is None and options[name] is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option}: only with --calls-per-year and --impostors.")
+    if options["currency"] is not None and options["cost_false_match"] is None:
         raise click.UsageError("--currency: only with --cost-false-match and --cost-false-reject.")
 
 
@@ -283,9 +280,7 @@ def _study_that_was_run(
 def _show_evaluation(evaluation: Evaluation) -> None:
     """Print the verdict, one line for each system, and the caveats."""
     not_real = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
-    names: list[str] = []
-    for caveat in not_real:
-        names += caveat.systems
+    names = [name for caveat in not_real for name in caveat.systems]
     if names:
         say(f"note: practice only: {', '.join(names)} answered from a mock or sandbox")
     for line in filter(None, (evaluation.headline, evaluation.limit)):

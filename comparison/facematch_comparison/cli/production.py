@@ -251,8 +251,8 @@ def drift(*, log: str, outs: tuple[Path, ...], as_json: bool, **options: Any) ->
             say(f"note: {caveat}")
     common.write_outs(outs, lambda: drift_html(measured), measured.to_dict())
     _say_written(outs, as_json=as_json)
-    changes = [change for period in measured.periods for change in period.changes]
-    return Exit.LOOK if any(change.is_real for change in changes) else Exit.OK
+    has_moved = any(change.is_real for period in measured.periods for change in period.changes)
+    return Exit.LOOK if has_moved else Exit.OK
 
 
 def _check_outs(outs: Iterable[Path]) -> None:

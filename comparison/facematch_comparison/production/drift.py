@@ -314,11 +314,11 @@ def _with_changes(
     adjusted = iter(holm([change.p_value for change in flat]))
     changed = list(periods)
     for number, of_period in changes.items():
-        corrected = []
-        for change, p_adjusted in zip(of_period, adjusted, strict=False):
-            corrected.append(
-                attrs.evolve(change, p_adjusted=p_adjusted, is_real=p_adjusted < level)
-            )
+        # The p-values of later periods stay in `adjusted`.
+        corrected = [
+            attrs.evolve(change, p_adjusted=p_adjusted, is_real=p_adjusted < level)
+            for change, p_adjusted in zip(of_period, adjusted, strict=False)
+        ]
         changed[number] = attrs.evolve(periods[number], changes=tuple(corrected))
     return changed, len(flat)
 

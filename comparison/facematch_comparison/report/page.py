@@ -326,7 +326,7 @@ class Tables:
     @property
     def cross_groups(self) -> dict[str, list[Row]]:
         """The FMR of each group of probes with each group of references, by column of groups."""
-        rows_of: dict[str, dict[tuple[str, str], dict[Any, Markup]]] = {}
+        rows_of: dict[str, dict[Any, Any]] = {}
         for system in self.systems:
             for cell in system.cross_groups:
                 rows = rows_of.setdefault(cell.column, {})

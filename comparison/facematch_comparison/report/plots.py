@@ -211,10 +211,7 @@ def _shares_of(counts: Sequence[int]) -> list[float]:
 
 def _twice(values: Sequence[float]) -> list[float]:
     """Return each value twice, in order: the two ends of a step."""
-    doubled = []
-    for value in values:
-        doubled += [value, value]
-    return doubled
+    return [value for value in values for _ in range(2)]
 
 
 class _Axis(NamedTuple):

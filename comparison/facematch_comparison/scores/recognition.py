@@ -466,12 +466,11 @@ def _missing_to_join(files: Sequence[SourceTable], ambiguous: Iterable[str]) -> 
             )
     pair_key = min(PAIR_KEYS, key=lambda fields: sum(not file.has_all(fields) for file in files))
     for file in files:
-        lacking = []
-        for field in pair_key:
-            if field not in file.column_of and ambiguous.isdisjoint(
-                (field, f"{file.name}:{field}")
-            ):
-                lacking.append(field)
+        lacking = [
+            field
+            for field in pair_key
+            if field not in file.column_of and ambiguous.isdisjoint((field, f"{file.name}:{field}"))
+        ]
         for field in lacking:
             questions[f"{file.name}:{field}"] = (
                 f"{file.name} has no column {' or '.join(lacking)}; all files must identify pairs "

@@ -215,7 +215,8 @@ class SourceTable:
         numbers_by_file = defaultdict(list)
         for place in places:
             numbers_by_file[place.file].append(place.number)
-        texts = []
-        for file, numbers in numbers_by_file.items():
-            texts.append(f"{file}, {format_places(numbers, self.unit).removesuffix(': ')}")
+        texts = [
+            f"{file}, {format_places(numbers, self.unit).removesuffix(': ')}"
+            for file, numbers in numbers_by_file.items()
+        ]
         return "; ".join(texts) + ": "

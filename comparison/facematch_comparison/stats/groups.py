@@ -65,8 +65,8 @@ def cells_of(
     """
     labels = table.groups[column].labels
     rates = Rates(table, confidence)
-    own: dict[tuple[str, str], Rate] = {}
-    others: dict[tuple[str, str], Rate] = {}
+    own = {}
+    others = {}
     for name in (*RATES, "fta"):
         rows = rates.sample(name, at_threshold=threshold is not None).rows
         errors = rates.errors(name, threshold)
@@ -84,21 +84,12 @@ def cells_of(
     joint = 1 - (1 - confidence) / max(1, large_groups)
     cells = []
     for label in labels:
-        ratios: dict[str, Any] = {}
+        values: dict[str, Any] = {name: own[label, name] for name in (*RATES, "fta")}
         for name in () if too_few[label] else RATES:
-            ratios[f"{name}_ratio"] = _ratio_to_all(
+            values[f"{name}_ratio"] = _ratio_to_all(
                 own[label, name], others[label, name], confidence, joint
             )
-        cell = GroupCell(
-            column=column,
-            group=label,
-            fmr=own[label, "fmr"],
-            frr=own[label, "frr"],
-            fta=own[label, "fta"],
-            too_few=too_few[label],
-            **ratios,
-        )
-        cells.append(cell)
+        cells.append(GroupCell(column=column, group=label, too_few=too_few[label], **values))
     return tuple(cells)
 
 
@@ -132,14 +123,15 @@ def cross_group_cells(rates: Rates, threshold: float | None) -> tuple[CrossGroup
                     references = np.unique(table.people.reference[own_rows])
                     people = min(len(probes), len(references))
                     is_shown |= people >= ENOUGH_PEOPLE_IN_GROUP
-                cell = CrossGroupCell(
-                    column=column,
-                    probe_group=probe_group,
-                    reference_group=reference_group,
-                    fmr=fmr,
-                    too_few=_too_few(people),
+                of_column.append(
+                    CrossGroupCell(
+                        column=column,
+                        probe_group=probe_group,
+                        reference_group=reference_group,
+                        fmr=fmr,
+                        too_few=_too_few(people),
+                    )
                 )
-                of_column.append(cell)
         if is_shown:
             cells += of_column
     return tuple(cells)

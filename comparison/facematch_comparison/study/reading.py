@@ -259,10 +259,11 @@ def _photographs_by_folder(folder: Path) -> dict[str, tuple[Path, ...]]:
     for person in sorted(folder.iterdir()):
         if person.name[0] == "." or not person.is_dir():
             continue
-        files = []
-        for file in sorted(person.iterdir()):
-            if file.suffix.lower() in ENDINGS and file.name[0] != "." and file.is_file():
-                files.append(file)
+        files = [
+            file
+            for file in sorted(person.iterdir())
+            if file.suffix.lower() in ENDINGS and file.name[0] != "." and file.is_file()
+        ]
         if files:
             pictures[person.name] = tuple(files)
     return pictures

@@ -66,9 +66,10 @@ class ReviewSheet:
                 f"{', '.join(FIXED_COLUMNS)} and {' or '.join(LABEL_COLUMNS.values())}."
             )
         self.label_column, self.operation = columns.popitem()
-        cells_by_line = []
-        for line, cells in zip(self._table.lines, self._table.rows, strict=True):
-            cells_by_line.append((line, dict(zip(header, cells, strict=True))))
+        cells_by_line = [
+            (line, dict(zip(header, cells, strict=True)))
+            for line, cells in zip(self._table.lines, self._table.rows, strict=True)
+        ]
         if not cells_by_line:
             raise InvalidRequest(f"{path} lists no call.")
         read_labels(cells_by_line, str(path), self.operation)
