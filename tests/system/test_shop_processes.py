@@ -222,7 +222,9 @@ def test_the_applications_role_may_insert_into_the_audit_alone(env, owners_url, 
     migrate(env, owners_url, run_command)
     migrate(env, owners_url, run_command)
     with connected(env["DATABASE_URL"], autocommit=True) as database:
-        database.execute("INSERT INTO audit VALUES ('r', 'sue', true, 'a mole', 1)")
+        row = "INSERT INTO audit VALUES ('e', 'r', 'sue', true, 'a mole', 1)"
+        for _ in range(2):
+            database.execute(f"{row} ON CONFLICT DO NOTHING")
         for statement in (
             "SELECT * FROM audit",
             "UPDATE audit SET accept = false",
@@ -234,6 +236,26 @@ def test_the_applications_role_may_insert_into_the_audit_alone(env, owners_url, 
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 database.execute(statement)
         database.execute("SELECT * FROM payouts")
+    with connected(owners_url) as database:
+        assert len(database.execute("SELECT * FROM audit").fetchall()) == 1
+
+
+def test_a_text_that_postgresql_does_not_store_is_refused(
+    env, owners_url, run_command, tmp_path, request
+):
+    configure(env, "http://127.0.0.1:9", "http://127.0.0.1:9")
+    migrate(env, owners_url, run_command)
+    processes = Processes(env, tmp_path)
+    request.addfinalizer(processes.close)
+    processes.start(0)
+    url = f"http://127.0.0.1:{processes.ports[0]}"
+    until(lambda: _is_up(f"{url}/ready"), "ready")
+    requests.get(f"{url}/demo/login?who=ada", allow_redirects=False, timeout=20)
+    form = {"csrf": "ada", "about": "\0", "consent": "yes"}
+    answer = requests.post(f"{url}/start", data=form, headers={"Cookie": "login=ada"}, timeout=20)
+    assert answer.status_code == 422
+    in_cookie = requests.get(url, headers={"Cookie": 'login="\\000"'}, timeout=20)
+    assert in_cookie.status_code == 422
 
 
 # A day of many customers takes minutes more: `sh drill.sh onfido --customers 60`.

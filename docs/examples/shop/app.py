@@ -6,26 +6,31 @@ import desk
 import pages
 import shop
 import web
-from faces import MAX_AGE_S, step_of_payout, step_of_signup
+from faces import is_under_way, step_of_payout, step_of_signup, use_payout, use_signup
 from fastapi import FastAPI, File, HTTPException, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pages import PRIVATE
 from web import log
 
-from facematch_core import FaceMatchError, Retention, Use
+from facematch_core import OutcomeUnknown, Retention, Use
 
 app = FastAPI(lifespan=web.lifespan)
 app.middleware("http")(web.limit_body)
-app.add_exception_handler(FaceMatchError, web.show_error)
+for kind in web.SHOWN_ERRORS:
+    app.add_exception_handler(kind, web.show_error)
 app.include_router(desk.router)
 # The readiness probe does not call the vendor, whose outage is not ours.
 app.add_api_route("/ready", lambda: None, status_code=204)
 
 
 @app.get("/")
-def home(faces: web.Stores, login: web.Login, customer: web.Customer) -> HTMLResponse:
+def home(faces: web.Stores, login: web.Login) -> Response:
+    if login.is_staff:
+        return RedirectResponse("/desk", 303)
+    customer = str(login.who)
     if not shop.is_open(customer):
-        return pages.show_signup(step_of_signup(faces.signup_of(customer)), login.csrf)
+        signup = faces.signup_of(customer, shop.upload_of(customer))
+        return pages.show_signup(step_of_signup(signup), login.csrf)
     steps = {}
     for row in shop.payouts_of(customer):
         payout = faces.payout_of(customer, row.about)
@@ -43,15 +48,21 @@ def verify(
     selfie: Annotated[bytes, File()],
     document: Annotated[bytes, File()],
 ) -> Response:
-    """Check for a live face and compare, once for the same pictures; keep them for a person."""
-    signup = faces.signup_of(customer)
-    # Not after REVIEW: a person decides on these pictures first.
-    is_retake = step_of_signup(signup) == "retake"
-    result = signup.verify_live(
-        selfie, document, deadline_s=20, anew=is_retake, retention=Retention.KEEP
-    )
+    """Keep the pictures, then check for a live face and compare, once for the same pictures."""
+    former = faces.signup_of(customer, shop.upload_of(customer))
+    # After REVIEW, a person decides on the former pictures.
+    if shop.is_open(customer) or step_of_signup(former) == "wait":
+        return RedirectResponse("/", 303)
+    upload = shop.keep_upload(customer, selfie, document)
+    if upload is None:
+        raise HTTPException(429)
+    signup = faces.signup_of(customer, upload)
+    try:
+        result = signup.verify_live(selfie, document, deadline_s=20, retention=Retention.KEEP)
+    except OutcomeUnknown:
+        signup.reconcile(deadline_s=10)  # free; what is found is the verdict
+        raise
     log.info("%s: %s, call %s", customer, result.decision, result.ids.call)
-    shop.keep_upload(customer, str(result.ids.call), selfie, document)
     return RedirectResponse("/", 303)
 
 
@@ -59,13 +70,10 @@ def verify(
 def open_account(faces: web.Stores, customer: web.Customer) -> Response:
     """Open the account; sent again, at any time, answer as the first time."""
     if not shop.is_open(customer):
-        signup = faces.signup_of(customer)
-        if signup.use() is Use.NO:
-            log.warning("%s: %s", customer, signup.why_not())
+        upload = shop.upload_of(customer)
+        if use_signup(faces, customer, upload) is Use.NO:
+            log.warning("%s: %s", customer, faces.signup_of(customer, upload).why_not())
             raise HTTPException(403)
-        # After AGAIN, too: a process may have died here.
-        with shop.transaction() as database:
-            shop.open_account(database, customer, faces.used_call_of(customer))
     return RedirectResponse("/", 303)
 
 
@@ -78,7 +86,7 @@ def start(
 ) -> Response:
     """Send the customer to the open session, or to a new one."""
     payout = faces.payout_of(customer, about)
-    picture = shop.allow_start(customer, about, consent)
+    picture = shop.allow_start(customer, about, consent, is_new=not is_under_way(payout))
     if not picture or step_of_payout(payout) == "verified":
         raise HTTPException(429)
     begun = payout.begin(reference=picture, return_url=pages.back_url())
@@ -107,13 +115,7 @@ def webhook(faces: web.Stores, body: web.Body, headers: web.Headers) -> None:
 @app.post("/pay", dependencies=[web.OurForm])
 def pay(faces: web.Stores, customer: web.Customer, about: web.Text) -> Response:
     """Pay one payout once, if the vendor still says now that the customer was there."""
-    payout = faces.payout_of(customer, about)
-    person = shop.person_of(customer)  # now, because the transaction holds a connection
-    with shop.transaction() as database:  # both are committed, or neither
-        use = payout.use(max_age_s=MAX_AGE_S, document=person, connection=database)
-        if use is Use.FIRST:
-            shop.pay(database, about)
-    if use is Use.NO:
+    if use_payout(faces, customer, about) is Use.NO:
         raise HTTPException(403)
     return RedirectResponse("/", 303, PRIVATE)  # AGAIN, for a second click: it is paid
 
@@ -122,9 +124,10 @@ def pay(faces: web.Stores, customer: web.Customer, about: web.Text) -> Response:
 
 
 @app.post("/logout", dependencies=[web.OurForm])
-def logout(faces: web.Stores, login: web.Login, customer: web.Customer) -> Response:
+def logout(faces: web.Stores, login: web.Login) -> Response:
     shop.run("DELETE FROM logins WHERE token = :t", t=login.token)
-    faces.sessions.cancel(customer)
+    if not login.is_staff:
+        faces.sessions.cancel(login.who)
     return HTMLResponse("Goodbye.", headers=PRIVATE)
 
 

@@ -5,12 +5,10 @@ from typing import Any
 
 import pages
 import shop
-from faces import MAX_AGE_S, Faces
+from faces import Faces, use_payout, use_signup
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from web import Login, OurForm, Staff, Stores, Text
-
-from facematch_core import CheckCase
 
 router = APIRouter(prefix="/desk")
 
@@ -28,7 +26,8 @@ def waiting(faces: Faces) -> Iterator[tuple[Any, Any]]:
 
 
 def case_of(faces: Faces, purpose: str, customer: str, about: str) -> Any:
-    return faces.signup_of(customer) if purpose == "signup" else faces.payout_of(customer, about)
+    open_case = faces.signup_of if purpose == "signup" else faces.payout_of
+    return open_case(customer, about)
 
 
 @router.get("")
@@ -36,10 +35,10 @@ def queue(faces: Stores, _staff: Staff, login: Login) -> HTMLResponse:
     return pages.show_queue(waiting(faces), login.csrf)
 
 
-@router.get("/{call}/{picture}")
-def picture(_staff: Staff, call: str, picture: str) -> Response:
+@router.get("/{upload}/{picture}")
+def picture(_staff: Staff, upload: str, picture: str) -> Response:
     """Return an uploaded picture. Browsers must not guess its type: a customer wrote its bytes."""
-    rows = shop.run("SELECT * FROM uploads WHERE call = :call", call=call)
+    rows = shop.run("SELECT * FROM uploads WHERE upload = :u AND selfie IS NOT NULL", u=upload)
     if not rows or picture not in ("selfie", "document"):
         raise HTTPException(404)
     headers = {**pages.PRIVATE, "X-Content-Type-Options": "nosniff"}
@@ -57,10 +56,14 @@ def decide(
     answer: Text,
     reason: Text,
 ) -> Response:
-    """Decide, write the audit, and act on a yes: all is committed, or nothing."""
+    """Decide and write the audit in one transaction; then act on a yes, as the customer would.
+
+    That asks the vendor, which may take seconds: no transaction waits for it. If it fails, this
+    form again, or the customer's own click, does it.
+    """
     case = case_of(faces, purpose, customer, about)
-    found = case.find()
-    person = shop.person_of(customer)
+    found = case.find()  # `decide` refuses if the page showed another verdict, or there is none
+    is_signup = purpose == "signup"
     with shop.transaction() as database:
         decision = case.decide(
             evidence=evidence,
@@ -69,11 +72,11 @@ def decide(
             reason=reason,
             connection=database,
         )
-        record = found.id if isinstance(case, CheckCase) else found.record.id
-        shop.write_audit(database, record, staff, decision.accept, reason)
-        if isinstance(case, CheckCase):
-            if case.use(connection=database):
-                shop.open_account(database, customer, found.result.ids.call)
-        elif case.use(max_age_s=MAX_AGE_S, document=person, connection=database):
-            shop.pay(database, about)
+        shop.write_audit(database, found.id if is_signup else found.record.id, decision)
+        if is_signup and not decision.accept:
+            shop.execute(database, shop.DROP_PICTURES, u=about)
+    if decision.accept and is_signup:
+        use_signup(faces, customer, about)
+    elif decision.accept:
+        use_payout(faces, customer, about)
     return RedirectResponse("/desk", 303)

@@ -12,6 +12,8 @@ from facematch_core import (
     CheckStore,
     LiveMatchDecision,
     SessionStore,
+    Use,
+    VerdictChanged,
     VerificationCase,
     open_sessions,
     open_verifier,
@@ -19,9 +21,10 @@ from facematch_core import (
 
 MAX_AGE_S = 3600
 
-#: The customer's next step. NOT_LIVE, NO_MATCH and REVIEW look the same from outside.
+#: The customer's next step, if the verdict cannot be used: VERIFIED is too old, or under former
+#: settings. NOT_LIVE, NO_MATCH and REVIEW look the same from outside.
 NEXT_STEP: dict[object, str] = {
-    LiveMatchDecision.VERIFIED: "continue",
+    LiveMatchDecision.VERIFIED: "retake",
     LiveMatchDecision.NOT_LIVE: "wait",
     LiveMatchDecision.NO_MATCH: "wait",
     LiveMatchDecision.REVIEW: "wait",
@@ -35,16 +38,9 @@ class Faces(NamedTuple):
     checks: CheckStore
     sessions: SessionStore
 
-    def signup_of(self, customer: str) -> CheckCase:
-        # `about` names one thing: the customer's one account.
-        return self.checks.of(customer, purpose="signup", about="account")
-
-    def used_call_of(self, customer: str) -> str:
-        """Return the id of the call of the used verdict, by which its pictures are found."""
-        found = self.signup_of(customer).find()
-        if found is None or found.result is None:
-            raise LookupError("the verdict was erased or forgotten meanwhile")
-        return str(found.result.ids.call)
+    def signup_of(self, customer: str, upload: str) -> CheckCase:
+        """Return the case of two pictures: its verdict is on these, and on no others."""
+        return self.checks.of(customer, purpose="signup", about=upload)
 
     def payout_of(self, customer: str, about: str) -> VerificationCase:
         """Return the customer's case: a verdict for one payout is not one for another."""
@@ -69,11 +65,24 @@ def opened() -> Iterator[Faces]:
 
 
 def step_of_signup(signup: CheckCase) -> str:
-    """Return what the page says about the uploads of a customer without an account."""
+    """Return what the page says about the pictures of a customer without an account."""
     found = signup.find()
     if found is None or found.result is None:
         return "new"
+    if not signup.why_not():
+        return "continue"
+    if found.decisions:
+        return "retake" if found.decisions[-1].accept else "wait"
     return NEXT_STEP[found.result.decision]
+
+
+def use_signup(faces: Faces, customer: str, upload: str) -> Use:
+    """Use the verdict and open the account with its selfie: both are committed, or neither."""
+    with shop.transaction() as database:
+        use = faces.signup_of(customer, upload).use(connection=database)
+        if use is Use.FIRST and not shop.open_account(database, customer, upload):
+            raise VerdictChanged("The account is open, or other pictures were sent meanwhile.")
+    return use
 
 
 def step_of_payout(payout: VerificationCase) -> str:
@@ -86,3 +95,20 @@ def step_of_payout(payout: VerificationCase) -> str:
     if session.evidence is not None and not session.decisions:
         return "waiting"
     return "failed" if payout.why_not(max_age_s=MAX_AGE_S) else "verified"
+
+
+def is_under_way(payout: VerificationCase) -> bool:
+    """Return whether the payout has an open session, so that a click starts no other one."""
+    session = payout.find()
+    return session is not None and session.is_open and session.record.session_id is not None
+
+
+def use_payout(faces: Faces, customer: str, about: str) -> Use:
+    """Use the verdict, if the vendor still says so now, and pay: both are committed, or neither."""
+    payout = faces.payout_of(customer, about)
+    person = shop.person_of(customer)  # now, because the transaction holds a connection
+    with shop.transaction() as database:
+        use = payout.use(max_age_s=MAX_AGE_S, document=person, connection=database)
+        if use is Use.FIRST:
+            shop.pay(database, about)
+    return use

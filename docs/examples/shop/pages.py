@@ -13,7 +13,8 @@ HEAD = """<!doctype html><html lang=en><title>Payouts</title>
 <meta name=viewport content="width=device-width"><style>
 :root { color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; accent-color: #4f46e5 }
 body { margin: 0; padding: 2rem 1rem; background: light-dark(#f6f7fb, #0e1120) }
-main { max-width: 34rem; margin: auto } h2 { margin: 0; font-size: 1.15rem }
+main { max-width: 34rem; margin: auto; overflow-wrap: anywhere }
+h2 { margin: 0; font-size: 1.15rem }
 label { display: block } img { height: 9rem }
 form { margin: 1rem 0; padding: 1.1rem 1.4rem; border-radius: 14px;
   background: light-dark(#fff, #171b2e); box-shadow: 0 4px 18px #171a2b1a }
@@ -38,8 +39,9 @@ UPLOAD = """<form method=post action=/verifications enctype=multipart/form-data>
 <label>Passport <input type=file name=document accept="image/*" required></label>
 <button>Verify</button></form>"""
 OPEN = "Verified. <button>Open the account</button>"
-LEAVE = """<form method=post action=/leave><input type=hidden name=csrf value={}>
-<button>Delete my account</button></form>"""
+FOOT = """<form method=post action=/logout><input type=hidden name=csrf value={}>
+<button>Log out</button>{}</form>"""
+LEAVE = "<button formaction=/leave>Delete my account</button>"
 DECISION = """<form method=post action=/desk><h2>{purpose}, {customer}, {about}</h2>{pictures}
 <p>{verdict}. {reasons}</p><input type=hidden name=csrf value={csrf}>
 <input type=hidden name=purpose value="{purpose}"><input type=hidden name=about value="{about}">
@@ -60,11 +62,11 @@ def show_signup(step: str, csrf: str) -> HTMLResponse:
     if step == "continue":
         body = FORM.format("/accounts", "Your account", "account", csrf, OPEN)
     elif step == "wait":
-        body = "<p>Our staff looks at it."
+        body = "<p>We cannot decide this online. Please call us."
     else:
         says = "Please take other photographs." if step == "retake" else ""
         body = UPLOAD.format(csrf, says)
-    return HTMLResponse(HEAD + body, headers=PRIVATE)
+    return HTMLResponse(HEAD + body + FOOT.format(csrf, LEAVE), headers=PRIVATE)
 
 
 def show_payouts(steps: dict[str, str], csrf: str) -> HTMLResponse:
@@ -74,7 +76,8 @@ def show_payouts(steps: dict[str, str], csrf: str) -> HTMLResponse:
         action, says = PAYOUTS[step]
         text += FORM.format(action, escape(about), escape(about), csrf, says)
     refresh = {"Refresh": "5"} if "looking" in steps.values() else {}
-    return HTMLResponse(text + LEAVE.format(csrf), headers={**PRIVATE, **refresh})
+    foot = FOOT.format(csrf, LEAVE)
+    return HTMLResponse(text + foot, headers={**PRIVATE, **refresh})
 
 
 def show_component(access: Any) -> HTMLResponse:
@@ -95,7 +98,7 @@ def show_queue(waiting: Iterable[tuple[Any, Any]], csrf: str) -> HTMLResponse:
         pictures = ""
         if row.purpose == "signup":
             for name in ("selfie", "document"):
-                pictures += f'<img src="/desk/{found.result.ids.call}/{name}" alt={name}>'
+                pictures += f'<img src="/desk/{row.about}/{name}" alt={name}>'
         text += DECISION.format(
             purpose=row.purpose,
             customer=escape(row.customer),
@@ -108,7 +111,7 @@ def show_queue(waiting: Iterable[tuple[Any, Any]], csrf: str) -> HTMLResponse:
             csrf=csrf,
             evidence=found.evidence,
         )
-    return HTMLResponse(text, headers=PRIVATE)
+    return HTMLResponse(text + FOOT.format(csrf, ""), headers=PRIVATE)
 
 
 def verdict_of(result: Any) -> str:

@@ -3,13 +3,16 @@
 import logging
 import os
 import re
+import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import app as service
 import faces as facematch
 import pytest
 import shop as own
+import sqlalchemy
 import worker
 from fastapi.testclient import TestClient
 from migrate import migrate
@@ -230,6 +233,7 @@ def test_a_lost_answer_is_made_up_for_by_the_next_click(shop, caplog):
     shop.start()
     finds_or_repeats = shop.can.finds_by_record or shop.can.start_is_repeatable
     assert shop.started() == (1 if finds_or_repeats else 2)
+    assert len(own.run("SELECT * FROM consents")) == 2  # each may be charged
     said = "Starting again creates a second session, and both are counted."
     assert (said not in caplog.text) is finds_or_repeats
     shop.finish()
@@ -350,11 +354,25 @@ def test_an_open_session_ends_with_the_login(shop):
     assert "We are still" not in shop.page()
 
 
-def test_starts_are_counted(shop):
-    for _ in range(own.MOST_STARTS):
-        shop.start()
+def test_new_sessions_are_counted_and_reloads_are_not(shop):
+    for number in range(own.MOST_STARTS):
+        assert {shop.start().status_code for _ in range(2)} <= {200, 303}
+        assert shop.started() == number + 1
+        shop.post("/logout")
+        own.run(LOGIN, csrf=CSRF)
     assert shop.start().status_code == 429
-    assert shop.started() == 1
+    assert shop.find() is None
+
+
+def test_busy_database_is_no_fault_of_the_form(open_shop, monkeypatch):
+    shop = open_shop("didit")
+    impatient = sqlalchemy.create_engine(os.environ["DATABASE_URL"], connect_args={"timeout": 0})
+    monkeypatch.setattr(own, "transaction", impatient.begin)
+    with closing(sqlite3.connect(shop.config.with_name("shop.sqlite3"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert shop.start().status_code == 503
+    assert shop.start().status_code == 303
+    impatient.dispose()
 
 
 def test_what_starts_nothing(open_shop):

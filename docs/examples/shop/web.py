@@ -10,13 +10,16 @@ import pages
 import shop
 from faces import Faces, opened
 from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response
+from sqlalchemy.exc import DataError, OperationalError
 
 from facematch_core import errors
 
 MAX_BODY_BYTES = {"/verifications": 12_000_000}  # two photographs
 MAX_OTHER_BYTES = 262_144  # a form or a webhook
 log = logging.getLogger("shop")
-#: These errors were not charged, or are made up for by sending the same form again.
+#: Errors that `show_error` answers: DataError is PostgreSQL's for a text with a NUL.
+SHOWN_ERRORS = (errors.FaceMatchError, OperationalError, DataError)
+#: These were not charged, or the same form again gets what was, once the vendor's records show it.
 LATER = (
     errors.RateLimited,
     errors.VendorUnavailable,
@@ -25,6 +28,7 @@ LATER = (
     errors.CheckUnderWay,
     errors.SessionStarting,
     errors.OutcomeUnknown,
+    OperationalError,
 )
 
 
@@ -109,7 +113,9 @@ def show_error(_request: Request, error: Exception) -> Response:
     """Answer a picture that cannot be read, an outage, a lost session or a forged webhook."""
     if isinstance(error, errors.InvalidImage):
         return pages.sorry("We cannot read this picture: take another one.", 422)
-    if isinstance(error, (errors.AlreadyUsed, errors.UnderReview, errors.VerdictChanged)):
+    if isinstance(error, DataError):
+        return pages.sorry("We cannot read this form.", 422)
+    if isinstance(error, errors.VerdictChanged):
         return pages.sorry("Something was decided meanwhile.", 409)
     log.warning("%s: %s", type(error).__name__, error)
     if isinstance(error, errors.WebhookRefused):

@@ -30,6 +30,7 @@ def tidy(faces: Faces) -> None:
     faces.checks.reconcile()
     for customer in shop.erasures_left():
         faces.erase(customer)
+    shop.forget_uploads()
     faces.sessions.forget(KEPT_DAYS)
     faces.checks.forget(KEPT_DAYS)
 
