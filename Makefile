@@ -31,7 +31,7 @@ CORE := $(addprefix tests/core/,backend base call call_log config errors http mo
 	tests/core/store/test_awaited_use.py tests/core/store/test_stores.py \
 	tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
 	tests/backends/deepvue/test_verdicts.py tests/backends/deepvue/test_wire.py \
-	tests/money/test_double_entry.py tests/core/cli/test_verify.py \
+	tests/simulation/test_lives.py tests/core/cli/test_verify.py \
 	tests/core/cli/test_pairs.py tests/money/test_pairs.py tests/comparison/run/test_database.py
 # What the vendors' own clients make of the mock.
 CLIENTS := $(addprefix tests/mock_server/vendors/,alibaba/test_alibabas_client.py azure/test_preview.py baidu/test_sdk.py \
@@ -76,10 +76,10 @@ test-slow: $(VENV)/.dev  # tests that take seconds each, which `make test` omits
 
 test-all: lint types test test-pythons test-slow test-system docs  ## most of what CI runs for a change
 
-# Hypothesis's search for a wrong sum takes a sixth of the time, and is the same for each Python.
+# Whole lives take a sixth of the time, and are the same for each Python.
 test-core: $(VENV)/.dev  # all tests collected; those of calls, charges, paid runs and the vendors' clients run
 	@$(PYTEST) --collect-only -qq tests >$(VENV)/collected.txt 2>&1 || { tail -n 40 $(VENV)/collected.txt; exit 1; }
-	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(filter-out tests/money/test_double_entry.py,$(CORE)) $(CLIENTS)
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(filter-out tests/simulation/test_lives.py,$(CORE)) $(CLIENTS)
 
 # An environment for each, from the same pins. pyenv's versions are found, too.
 test-pythons: $(VENV)/.dev  ## the core on each other Python from 3.11 to 3.15 that is here: two minutes each

@@ -9,20 +9,32 @@ from simulation.world import WITHOUT_DOCUMENT
 
 from facematch_core.store.table import hash_of
 
-#: What Didit charges for a check of uploaded pictures.
-_CALLS_OF_CHECK = ("PASSIVE_LIVENESS", "FACE_MATCH")
+#: What Didit and Face++ charge for a check of uploaded pictures, and the call.
+CALLS_OF_CHECK = {
+    "PASSIVE_LIVENESS": "liveness",
+    "FACE_MATCH": "match",
+    "/facepp/v3/compare": "match",
+}
 #: These delete sessions, and find one by our record: a lost start leaves none that nobody knows.
 _CAN_DELETE = ("didit", "onfido", "persona", "stripe")
 
 
+def is_right(card):
+    """Return whether a card shows the live face of the person p1."""
+    return card.startswith("p1")
+
+
 def find_faults(life, connection):
     """Yield the broken laws of a life as sentences."""
-    tables = ("payouts", "facematch_checks", "facematch_sessions")
-    payouts, checks, sessions = (
-        connection.exec_driver_sql(f"SELECT * FROM {table}").mappings().all() for table in tables
+    names = ("checks", "sessions", "budgets", "attempts")
+    payouts, checks, sessions, budgets, attempts = (
+        connection.exec_driver_sql(f"SELECT * FROM {table}").mappings().all()
+        for table in ("payouts", *(f"facematch_{name}" for name in names))
     )
     yield from _find_payouts(life, payouts, checks, sessions)
+    yield from _find_uses(life, checks)
     yield from _find_charges(life)
+    yield from _find_sums(life, budgets, attempts)
     yield from _find_decisions(life, checks, sessions)
     yield from _find_sessions(life, sessions)
     yield from _find_traces(life, checks, sessions)
@@ -53,14 +65,48 @@ def _find_payouts(life, payouts, checks, sessions):
             yield f"session {row['session_id']} was used, in which the vendor saw {card}, {name}"
 
 
-def _find_charges(life):
-    """A wish costs each call once, and again only for whom gives up an unknown one."""
-    for (what, action, customer, matter, *wish), count in life.charged.items():
-        if what not in _CALLS_OF_CHECK:
+def _find_uses(life, checks):
+    """An upload is used if the vendor was shown the right person, or a person has accepted it."""
+    for row in checks:
+        if row["used_at"] is None:
             continue
+        for probe, _ in (each for name, each in life.billed.items() if name in row["result"]):
+            if not is_right(probe) and (probe != "score-30" or row["decisions"] is None):
+                yield f"check {row['id']} was used, in which the vendor saw {probe}"
+
+
+def _find_charges(life):
+    """A wish costs each call once, and again only for whom gives up an unknown one.
+
+    With two vendors, it costs each call once at either.
+    """
+    for (call, action, customer, matter, upload, _), count in life.charged.items():
         most = 1 + life.given_up[customer, matter]
         if action != "upload" or count > most:
-            yield f"{what} of {customer} {matter} {wish} was charged {count} times by {action}"
+            about = f"{customer}, matter {matter}, {upload}"
+            yield f"{call} of {about}, was charged {count} times by {action}"
+
+
+def _find_sums(life, budgets, attempts):
+    """No vendor charges more than the limit, and the budget knows each charge, or that it may be.
+
+    Whoever died has nothing reserved any longer.
+    """
+    bills = collections.Counter(what for what, _ in life.bills)
+    second = bills["/facepp/v3/compare"]
+    if max(bills.total() - second, second) > life.plan.limit:
+        yield f"the limit of {life.plan.limit} calls is exceeded: {dict(bills)}"
+    spent, reserved, unknown = (
+        sum(row[name] for row in budgets) for name in ("spent", "reserved", "unknown")
+    )
+    if reserved:
+        yield f"{reserved} calls are still reserved"
+    if not spent <= bills.total() <= spent + unknown:
+        yield f"{spent} calls are spent and {unknown} unknown, but charged are {dict(bills)}"
+    kept = {upload.vendor_data for upload in _uploads_at_vendor(life)}
+    lost = [row for row in attempts if row["state"] != "settled" and row["attempt_id"] in kept]
+    if lost:
+        yield f"the vendor keeps {len(lost)} uploads, of which the budget does not know the charge"
 
 
 def _find_decisions(life, checks, sessions):
@@ -99,12 +145,15 @@ def _find_traces(life, checks, sessions):
     strangers = _open_at_vendor(life) - {row["session_id"] for row in sessions}
     if life.plan.vendor in _CAN_DELETE and strangers:
         yield f"no row knows {len(strangers)} sessions that are open at the vendor"
-    uploads = [each.id for each in life.world.uploads.sessions.all() if each.hosted is None]
     answers = " ".join(f"{row['liveness']} {row['result']} {row['call']}" for row in checks)
-    strangers = [each for each in uploads if each not in answers]
+    strangers = [each for each in _uploads_at_vendor(life) if each.id not in answers]
     # A lost answer brought no id: a search finds it.
     if len(strangers) > sum(row["call"] is not None for row in checks):
         yield f"no row knows {len(strangers)} uploads that the vendor keeps"
+
+
+def _uploads_at_vendor(life):
+    return [each for each in life.world.uploads.sessions.all() if each.hosted is None]
 
 
 def _open_at_vendor(life):

@@ -8,32 +8,33 @@ import requests
 import sqlalchemy as sa
 from kit.cards import CARDS
 from simulation import plan as plans
-from simulation.laws import find_faults
-from simulation.world import ADA, WITHOUT_DOCUMENT, YEAR_S, Died, Process, World
+from simulation.laws import CALLS_OF_CHECK, find_faults, is_right
+from simulation.world import ADA, DECLINED, WITHOUT_DOCUMENT, YEAR_S, Died, Process, World
 
 import facematch_core as fm
-
-
-def is_right(card):
-    """Return whether a card shows the live face of the person p1."""
-    return card.startswith("p1")
+from facematch_core.checks.making import LEASE_S
 
 
 class Life:
     """Live by a plan in a database: `run` once.
 
     Attributes:
-        log: A line for each action: how it ended, and the vendor's charges until then.
+        log: A line for each action, how it ended, and the vendors' charges until then; before it,
+            a line for each accident in it.
         deaths, swaps: Number of deaths, and of actions in between.
+        bills: The charges for uploads, by what is charged and its number.
+        billed: The two pictures of each upload that was charged, by the vendors' ids.
         charged: Number of charges of each wish: the call, the customer, the matter, the pictures,
-            and whether it came after an erasure, which ends all earlier wishes.
+            whether they are kept, and whether it came after an erasure, which ends all earlier
+            wishes.
+        disturbed: The customer and matter of each step in which something went wrong.
         given_up: Number of unknown outcomes that were given up, by customer and matter.
-        latest: The pictures of the upload that was begun last, by customer and matter.
         films: The cards that were shown in the sessions.
         page: What the desk was shown last: the kind, the step with the case, and the evidence.
         decided: The decisions that came back, with their customers.
         erased: The customers whose erasure was begun.
         gone: Those whose erasure has ended once.
+        gone_ids: The ids of their sessions then.
         unpaid: The (kind, customer, matter) that may be used, since a process died on the way to
             the payout.
         faults: What must not be, as sentences.
@@ -43,14 +44,17 @@ class Life:
         self.plan = plan
         self.log = []
         self.deaths = self.swaps = 0
+        self.bills = set()
+        self.billed = {}
         self.charged = collections.Counter()
+        self.disturbed = set()
         self.given_up = collections.Counter()
-        self.latest = {}
         self.films = {}
         self.page = None
         self.decided = []
         self.erased = []
         self.gone = set()
+        self.gone_ids = set()
         self.unpaid = []
         self.faults = []
         #: The processes that act, with what they do; the last one in the place of the others.
@@ -63,7 +67,7 @@ class Life:
             self.world.at_point = self._at_point
             self.world.after = self._after
             self.processes = [
-                Process(self.world, number, ahead_s)
+                Process(self.world, number, ahead_s, self.plan.limit)
                 for number, ahead_s in enumerate((0, self.plan.skew_s))
             ]
             for process in self.processes:
@@ -86,29 +90,44 @@ class Life:
         process = self.processes[step.process]
         if any(each.process is process for each in self._acting):
             return
-        is_between = bool(self._acting)
-        acting = _Acting(process, step)
+        acting = _Acting(process, step, self.world.clock.monotonic())
         self._acting.append(acting)
         try:
             end = getattr(self, f"_{step.action}")(process, step) or "done"
         except Died:
-            end = f"died at point {acting.points}"
+            end = "died"
         except fm.FaceMatchError as error:
             end = type(error).__name__
-        finally:
-            self._acting.pop()
+            if isinstance(error, fm.OutcomeUnknown):
+                if not self._may_be_unknown(step):
+                    self.faults.append(f"{step.customer} was told of a lost check: none was lost")
+                self.disturbed.add(step.case)
+        self._tell(f"{end}; charges {len(self.bills)}")
+        self._acting.pop()
+        self.world.line.cut.clear()
         if process.is_dead:
             process.die()
             process.start()
-        self.log.append(
-            f"{'    ' * is_between}process {step.process}: {step.action} {step.customer} "
-            f"{step.matter} ({step.choice}): {end}; charges {len(self.world.uploads.charges())}"
-        )
         if step.again_in is not None:
             again = {"process": step.again_in, "dies_at": None, "again_in": None}
             self._act(attrs.evolve(step, **again))
 
-    def _at_point(self, *, may_swap):
+    def _tell(self, text):
+        """Write a line about who acts, further to the right while another one waits for it."""
+        step = self._acting[-1].step
+        about = f"{step.customer}, matter {step.matter}" if step.is_of_case else str(step.choice)
+        if step.action == "upload":
+            about += f", {step.upload}"
+        indent = "    " * (len(self._acting) - 1)
+        self.log.append(f"{indent}process {step.process}: {step.action} ({about}): {text}")
+
+    def _may_be_unknown(self, step):
+        """Return whether something went wrong in a check of a case, or is too slow by now."""
+        slow = self.world.clock.monotonic() - LEASE_S
+        cases = {each.step.case for each in self._acting if each.begun_s <= slow}
+        return step.case in self.disturbed | cases
+
+    def _at_point(self, reached, *, may_swap):
         """Let the acting process die here, or the other one act first, as its step says."""
         if not self._acting:
             return
@@ -119,6 +138,8 @@ class Life:
         if acting.points == acting.step.dies_at:
             acting.process.is_dead = True
             self.deaths += 1
+            self.disturbed.add(acting.step.case)
+            self._tell(f"killed before {reached}")
             raise Died
         if not may_swap or acting.process.in_transaction:
             return
@@ -126,55 +147,66 @@ class Life:
         if acting.swap and acting.places >= acting.step.swap_at:
             steps, acting.swap = acting.swap, ()
             self.swaps += 1
+            self._tell(f"waits before {reached}")
             for step in steps:
                 self._act(step)
 
     def _after(self, done):
-        """Count a "commit" or "request" that is done, and its charges; lose its answer perhaps."""
+        """Count a "commit", "request" or "connection", and charges; let it fail perhaps."""
         if not self._acting:
             return
         acting = self._acting[-1]
         self._count_charges(acting.step)
         acting.done[done] += 1
         if (done, acting.done[done]) == (acting.step.loses, acting.step.loses_at):
+            self.disturbed.add(acting.step.case)
+            number = acting.done[done]
+            if done == "connection":
+                self._tell(f"connections {number} and {number + 1} fail")
+                self.world.line.cut[""] = 2
+                return
+            self._tell(f"the answer to {done} {number} is lost")
             if done == "commit":
                 raise fm.StoreUnavailable("The answer to a COMMIT was lost.")
             raise requests.ConnectionError("The answer to a request was lost.")
 
     def _count_charges(self, step):
         """Note for which wish the vendor has charged since it was asked last."""
-        pictures = plans.UPLOADS[step.choice % len(plans.UPLOADS)]
-        wish = (step.customer, step.matter, pictures, step.customer in self.erased)
-        charges = self.world.uploads.charges()
-        for charge in charges[self.charged.total() :]:
-            self.charged[charge.what, step.action, *wish] += 1
+        wish = (*step.case, step.upload, step.customer in self.erased)
+        for charge in (*self.world.uploads.charges(), *self.world.second.charges()):
+            call = CALLS_OF_CHECK.get(charge.what)
+            bill = (charge.what, charge.number)
+            if call is not None and bill not in self.bills:
+                self.bills.add(bill)
+                self.billed[charge.request_id] = step.pictures
+                self.charged[call, step.action, *wish] += 1
 
     # What may happen, by a step.
 
     def _upload(self, process, step):
         """Check two pictures, and pay out."""
-        pictures = plans.UPLOADS[step.choice % len(plans.UPLOADS)]
-        self.latest[step.customer, step.matter] = pictures
+        probe, reference = step.pictures
         case = self._case_of(process, "upload", step)
-        case.verify_live(*(CARDS[name] for name in pictures), retention=fm.Retention.KEEP)
-        end = self._pay(process, "upload", step, case.use)
-        shown = {pictures[0], self.latest[step.customer, step.matter][0]}
-        # Decisions are judged by the rows.
-        if end == "PAID" and not any(is_right(card) or card == "score-30" for card in shown):
-            self.faults.append(f"{step.customer} was paid matter {step.matter} by {sorted(shown)}")
-        return end
+        result = case.verify_live(CARDS[probe], CARDS[reference], retention=step.retention)
+        if (result.decision is fm.LiveMatchDecision.VERIFIED) != is_right(probe):
+            self.faults.append(f"{step.customer} showed {probe} and is {result.decision}")
+        return self._pay(process, "upload", step, case.use)
 
     def _give_up(self, process, step):
         # Counted before, because it may die in it.
-        self.given_up[step.customer, step.matter] += 1
+        self.given_up[step.case] += 1
         if not self._case_of(process, "upload", step).give_up():
-            self.given_up[step.customer, step.matter] -= 1
+            self.given_up[step.case] -= 1
 
     def _begin(self, process, step):
-        self._case_of(process, "session", step).begin()
+        begun = self._case_of(process, "session", step).begin()
+        is_gone = begun.access is not None and begun.record.id in self.gone_ids
+        # Without the database, it does not hear of the erasure.
+        if is_gone and step.loses != "commit":
+            self.faults.append(f"the erased {step.customer} may enter a session")
 
     def _payout(self, process, step):
-        if step.choice % 4 == 0:
+        if step.choice % 5 == 0:
             return self._pay(process, "upload", step, self._case_of(process, "upload", step).use)
         case = self._case_of(process, "session", step)
         return self._pay(process, "session", step, lambda **to: case.use(max_age_s=YEAR_S, **to))
@@ -185,11 +217,11 @@ class Life:
         return store.of(step.customer, purpose="payout", about=step.matter)
 
     def _pay(self, process, kind, step, use):
-        """Pay out in the transaction of the use; or, for every third, in another one after it."""
+        """Pay out in the transaction of the use; or, for every second, in another one after it."""
         payout = {"kind": kind, "customer": step.customer, "matter": step.matter}
         case = tuple(payout.values())
         self.unpaid.append(case)
-        is_together = step.choice % 3 > 0
+        is_together = step.choice % 2 > 0
         was_gone = step.customer in self.gone
 
         def use_once(**to):
@@ -220,9 +252,15 @@ class Life:
             return "nobody"
         session = sessions[step.choice % len(sessions) if step.choice % 3 == 0 else -1]
         card, name = plans.FILMED[step.choice % len(plans.FILMED)]
-        if self.plan.vendor not in WITHOUT_DOCUMENT:
+        vendor = self.plan.vendor
+        if vendor not in WITHOUT_DOCUMENT:
             control.document(session.id, full_name=name, date_of_birth=ADA.date_of_birth)
-        control.finish(session.id, card=CARDS[card])
+        if card == "declined":
+            control.finish(session.id, card=CARDS["p1" if vendor in DECLINED else "attack"])
+            if vendor in DECLINED:
+                control.decide(session.id, DECLINED[vendor])
+        else:
+            control.finish(session.id, card=CARDS[card])
         self.films[session.id] = (card, name)
         return f"{card}, {name}"
 
@@ -272,7 +310,8 @@ class Life:
     def _erase(self, process, step):
         if step.customer not in self.erased:
             self.erased.append(step.customer)
-        process.sessions.erase(step.customer)
+        erased = process.sessions.erase(step.customer)
+        self.gone_ids |= {each.record_id for each in erased}
         process.checks.erase(step.customer)
         self.gone.add(step.customer)
 
@@ -282,6 +321,7 @@ class Life:
             self.world.clock.sleep(86_400)
             for process in self.processes:
                 process.checks.reconcile()
+                process.search_unknown()
                 process.sessions.look()
                 for customer in self.erased:
                     process.sessions.erase(customer)
@@ -296,13 +336,15 @@ class _Acting:
     """A process in the middle of a step.
 
     Attributes:
+        begun_s: When it began, on the world's clock.
         points, places: Number of points that it has reached, and of those without a transaction.
-        done: Number of its stores' commits, and of its requests.
+        done: Number of its stores' commits, its requests, and connections before these.
         swap: What is still to come in between.
     """
 
     process: Process
     step: plans.Step
+    begun_s: float
     points: int = 0
     places: int = 0
     done: collections.Counter = attrs.field(factory=collections.Counter)

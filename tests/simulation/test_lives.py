@@ -57,13 +57,13 @@ def tell(seed, plan, addresses):
     return "\n".join([f"life {seed}, sessions at {plan.vendor}, {ahead}: {faults}", *life.log])
 
 
-@pytest.mark.parametrize("first", range(0, 16, 4))
+@pytest.mark.parametrize("first", range(0, 8, 4))
 def test_no_life_breaks_a_law(first, addresses):
     live(range(first, first + 4), addresses)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(16, 196, 20))
+@pytest.mark.parametrize("first", range(8, 188, 20))
 def test_no_life_of_many_breaks_a_law(first, addresses):
     live(range(first, first + 20), addresses)
 
@@ -73,9 +73,8 @@ def test_chosen_life_breaks_no_law(addresses):
     live([int(os.environ["LIFE"])], addresses)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [3, 7])
-def test_same_number_is_the_same_life_in_another_process(seed, addresses):
+def logs_of(seed, addresses):
+    """Return the different logs of a life that is lived five times, each in its own process."""
     logs = set()
     for hash_seed in range(5):
         environment = os.environ | {
@@ -84,13 +83,19 @@ def test_same_number_is_the_same_life_in_another_process(seed, addresses):
         }
         command = [sys.executable, "-c", PROGRAM, str(seed), next(addresses)]
         logs.add(subprocess.check_output(command, env=environment, text=True, timeout=240))
-    (log,) = logs
+    return logs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 7])
+def test_same_number_is_the_same_life_in_another_process(seed, addresses):
+    (log,) = logs_of(seed, addresses)
     assert len(log.splitlines()) > STEPS / 2
 
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(196, 696, 20))
+@pytest.mark.parametrize("first", range(188, 508, 20))
 def test_no_life_of_a_night_breaks_a_law(first, addresses):
     live(range(first, first + 20), addresses)
 
@@ -110,7 +115,8 @@ def test_life_that_found_a_planted_fault_fails_by_it_alone(name, addresses):
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_fault_is_found_and_told_in_a_short_story(name, addresses):
     with FAULTS[name].plant():
-        seed = next(seed for seed in range(500) if Life(draw(seed), next(addresses)).run())
+        seeds = range(FAULTS[name].seed + 1)
+        seed = next(seed for seed in seeds if Life(draw(seed), next(addresses)).run())
         story = tell(seed, draw(seed), addresses)
-    assert seed <= FAULTS[name].seed, story
-    assert len(story.splitlines()) <= 11, story
+    # Each action ends in a line with the charges.
+    assert story.count("; charges") <= 10, story

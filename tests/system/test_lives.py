@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from simulation.test_lives import live
+from simulation.test_lives import live, logs_of
 
 
 @pytest.fixture
@@ -16,3 +16,7 @@ def addresses(postgres):
 @pytest.mark.parametrize("first", range(0, 20, 5))
 def test_no_life_breaks_a_law(first, addresses):
     live(range(first, first + 5), addresses)
+
+
+def test_same_number_is_the_same_life_in_another_process(addresses):
+    assert len(logs_of(3, addresses)) == 1

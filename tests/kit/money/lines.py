@@ -52,8 +52,6 @@ class MockLine(BaseAdapter):
     mock: MockAdapter
     #: How many further connections are not made, by the beginning of their path.
     cut: dict = attrs.field(factory=dict)
-    #: How many further answers 200 cannot be read, likewise.
-    garbled: dict = attrs.field(factory=dict)
     #: Returns the body to receive in place of a body of the mock, if set.
     change: object = None
     #: Called with "before", "sent" and "executed" and the path, at those moments.
@@ -65,7 +63,7 @@ class MockLine(BaseAdapter):
     def send(self, request, **settings):
         path = request.path_url.partition("?")[0]
         self.at("before", path)
-        if self._counts(self.cut, path):
+        if self._is_cut(path):
             refused = NewConnectionError(None, "nobody listens")
             raise requests.ConnectionError(MaxRetryError(None, path, refused), request=request)
         EXCHANGE.get().begin()
@@ -77,17 +75,15 @@ class MockLine(BaseAdapter):
             # A head that broke off: http.client takes it for a whole one, our own transport not.
             broken = ProtocolError("Connection broken.", http.client.IncompleteRead(b""))
             raise requests.ConnectionError(broken, request=request)
-        if response.status_code == 200 and self._counts(self.garbled, path):
-            response.raw = io.BytesIO(b"<html>Please stand by.</html>")
-        elif self.change is not None:
+        if self.change is not None:
             response.raw = io.BytesIO(self.change(response.raw.read()))
         return response
 
-    def _counts(self, rules, path):
+    def _is_cut(self, path):
         with self._lock:
-            for beginning, count in rules.items():
+            for beginning, count in self.cut.items():
                 if count and path.startswith(beginning):
-                    rules[beginning] = count - 1
+                    self.cut[beginning] = count - 1
                     return True
         return False
 
