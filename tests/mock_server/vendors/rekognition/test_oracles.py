@@ -1,4 +1,4 @@
-"""Signatures, which are botocore's alone, and the shape of answers, which is moto's."""
+"""Signatures, which are botocore's alone."""
 
 import datetime as dt
 
@@ -6,10 +6,9 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.cards import CARDS
 from kit.mock_world import START, new_engine, without_header
 from vendors import rekognition
-from vendors.rekognition import boto, code_of, pair, signed_compare, signed_request
+from vendors.rekognition import code_of, pair, signed_compare, signed_request
 
 from facematch_mock_server.vendors.rekognition.signature import read_signature
 
@@ -87,31 +86,3 @@ def test_signature_of_another_time_is_refused(at, message):
     assert answer.status == 400
     assert answer.json()["__type"] == "InvalidSignatureException"
     assert answer.json()["Message"].startswith(message)
-
-
-def shape(value):
-    """Return names and types; numbers are one type, and of a list one item stands for all."""
-    if isinstance(value, dict):
-        return {name: shape(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [shape(value[0])] if value else []
-    return "number" if isinstance(value, (int, float)) else type(value).__name__
-
-
-def compare_at(url):
-    """Return an answer with one match and one other face, without what comes from HTTP."""
-    with boto(url) as client:
-        answer = client.compare_faces(
-            SourceImage={"Bytes": CARDS["p1"]}, TargetImage={"Bytes": CARDS["two-faces"]}
-        )
-    assert answer.pop("ResponseMetadata")["HTTPStatusCode"] == 200
-    return answer
-
-
-@pytest.mark.slow
-def test_comparison_response_has_the_same_shape_as_motos(mock, moto):
-    """But for the two fields that are always null, which moto fills and the mock leaves out."""
-    expected = compare_at(moto)
-    del expected["SourceImageOrientationCorrection"]
-    del expected["TargetImageOrientationCorrection"]
-    assert shape(compare_at(mock.url)) == shape(expected)
