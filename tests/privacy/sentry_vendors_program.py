@@ -76,6 +76,8 @@ if __name__ == "__main__":
     if "--without-urls" in arguments:
         arguments.remove("--without-urls")
         settings["disabled_integrations"] = [StdlibIntegration()]
+        # All others are tested beside it, without this option; they take seconds to import.
+        settings["auto_enabling_integrations"] = False
     sentry_sdk.init(
         dsn="https://key@sentry.example/1", transport=Recorder, traces_sample_rate=1.0, **settings
     )

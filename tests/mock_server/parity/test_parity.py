@@ -136,22 +136,11 @@ CHANGES = {
         5,
         "words face_match.status",
     ),
-    "status of a start": (
-        _in_response("POST", "/session/", 201, lambda reply: reply.update(status=200)),
-        19,
-        "status",
-    ),
-    "state of a session": (
-        _in_body("POST", "/session/", 201, status="Created"),
-        19,
-        "words status",
-    ),
     "a read after deletion": (
         _in_response("GET", "/decision/", 404, lambda reply: reply.update(status=200)),
         22,
         "status",
     ),
-    "a number for a text": (_in_body("GET", "/balance/", 200, balance=99.7), 3, "shape balance"),
     "an object for a list": (_in_body("GET", "/sessions/", 200, results={}), 23, "shape results"),
     "another box": (
         _in_response("POST", MATCH, 200, _with_another_box),

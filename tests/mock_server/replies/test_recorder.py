@@ -285,7 +285,17 @@ def vocabulary_of(vendor):
     return Vocabulary.read(sources_of([vendor_named(vendor)]))
 
 
-@pytest.mark.parametrize("vendor", vendor_names())
+#: All calls are recorded by the same code; those of Rekognition are signed.
+QUICK = {"deepvue", "didit", "rekognition"}
+
+
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        pytest.param(vendor, marks=[pytest.mark.slow] * (vendor not in QUICK))
+        for vendor in vendor_names()
+    ],
+)
 def test_recording_of_each_vendors_calls_leaves_none_out_and_can_be_read(
     vendor, tmp_path, monkeypatch
 ):
