@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,17 +144,17 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     wrong = options["wrong"]
     written = options["answers"]
     study = None
-    if options["pairs"] is not None and (wrong or written):
+    if options["pairs"] and (wrong or written):
         # With --scores, --column is about the scores.
         columns = {} if options["scores"] else options["columns"]
         study = _study_that_was_run(options["pairs"], columns, about, answers[0].parts)
-    if wrong is not None:
-        _write_wrong(wrong, evaluation, answers, study)
-    if written is not None:
-        _export(answers, written, study)
-    if options["csv"] is not None:
-        _export(pd.DataFrame(evaluation.to_rows()), options["csv"], None)
     common.write_outs(outs, lambda: report_html(evaluation), evaluation.to_dict())
+    if wrong:
+        _write_wrong(wrong, evaluation, answers, study)
+    if written:
+        _export(answers, written, study)
+    if options["csv"]:
+        _export(pd.DataFrame(evaluation.to_rows()), options["csv"], None)
     if as_json:
         print_json(evaluation.to_dict())
     else:
@@ -164,7 +165,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
 
 
 def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
-    """Return the files to write; raise `click.UsageError` for one that cannot be written.
+    """Return the files to write; raise `click.UsageError` if one cannot be, or is named twice.
 
     Only --out may have no suffix; its first form is the default.
     """
@@ -175,17 +176,21 @@ def _targets_of(outs: Iterable[Path], options: Mapping[str, Any]) -> list[Path]:
     }
     targets = [("--out", path, common.OUT_FORMS) for path in outs]
     for name, forms in forms_of.items():
-        if options[name] is not None:
-            if not options[name].suffix:
-                examples = " or ".join(f"{options[name]}{form}" for form in forms)
+        path = options[name]
+        if path is not None:
+            if not path.suffix:
+                examples = " or ".join(f"{path}{form}" for form in forms)
                 raise click.UsageError(f"--{name} has no suffix: write {examples}.")
-            targets.append((f"--{name}", options[name], forms))
-    files_to_read = [*options["scores"], *filter(None, [options["pairs"]])]
+            targets.append((f"--{name}", path, forms))
+    use_of = dict.fromkeys(filter(None, (*options["scores"], options["pairs"])), "is read")
     for option, path, forms in targets:
         form_of(option, path, *forms)
         refuse_unwritable(option, path, may_exist=True)
-        if path.exists() and any(file.exists() and path.samefile(file) for file in files_to_read):
-            raise click.UsageError(f"{option} would overwrite {path}, which is read.")
+        for file, use in use_of.items():
+            is_same = path.exists() and file.exists() and path.samefile(file)
+            if is_same or os.path.realpath(path) == os.path.realpath(file):
+                raise click.UsageError(f"{option} would overwrite {path}, which {use}.")
+        use_of[path] = f"{option} writes"
     return [path for _, path, _ in targets]
 
 
@@ -287,8 +292,7 @@ def _show_evaluation(evaluation: Evaluation) -> None:
         say(line)
     say()
     _show_table(evaluation)
-    systems = evaluation.systems
-    years = [system.year for system in systems if system.year is not None]
+    years = [system.year for system in evaluation.systems if system.year is not None]
     if years:
         say()
     for year in years:
@@ -337,11 +341,11 @@ def _percentages(rate: Rate | None) -> tuple[str, str]:
     if rate is None or rate.value is None:
         return "-", "-"
     ends = rate.interval
-    width = ends.width if ends else None
-    value = f"{percent(rate.value, width)} %"
     if ends is None:
-        return value, "-"
-    return value, f"{percent(ends.low, width)} % to {percent(ends.high, width)} %"
+        return f"{percent(rate.value, None)} %", "-"
+    width = ends.width
+    interval = f"{percent(ends.low, width)} % to {percent(ends.high, width)} %"
+    return f"{percent(rate.value, width)} %", interval
 
 
 @click.command("gate", cls=common.SourceCommand)

@@ -306,43 +306,43 @@ def _numbers_of_texts(texts: pd.Series, decimal_commas: bool) -> NDArray[np.floa
     """
     if not texts.str.fullmatch(_NO_UNIT).any():
         units = texts.str.extract(f"^{_WITH_UNIT}$")
-        if len(units[1].dropna().unique()) == 1:
+        if len(set(units[1].dropna())) == 1:
             texts = units[0].fillna(texts)
-    is_swiss = texts.str.fullmatch(_SWISS)
-    texts = texts.mask(is_swiss, texts.str.replace("['\u2019]", "", regex=True))
-    texts = _without_thousands(texts, ",", ".", has_no_decimals=not decimal_commas)
+    swiss = texts.str.replace("['\u2019]", "", regex=True)
+    texts = texts.mask(texts.str.fullmatch(_SWISS), swiss)
+    texts = _without_thousands(texts, ",", ".", decimal_commas)
     # In quotes, a spreadsheet writes them between commas, too.
     if decimal_commas or texts.str.fullmatch(_DECIMAL_COMMA).any():
-        texts = _without_thousands(texts, ".", ",")
+        texts = _without_thousands(texts, ".", ",", decimal_commas)
         # A word may have a point: ``k.A.``, ``n.d.``.
         has_point = texts.str.fullmatch(NUMBER) & texts.str.contains(".", regex=False)
         if not has_point.any():
             texts = texts.str.replace(",", ".", regex=False)
     is_number = texts.str.fullmatch(NUMBER)
-    is_empty = texts.str.lower().isin(NO_NUMBER)
+    is_valid = is_number | texts.str.lower().isin(NO_NUMBER)
     numbers = texts.where(is_number).str.lstrip("+").astype("Float64")
-    return np.where(is_number | is_empty, numbers.to_numpy(np.float64, na_value=np.nan), np.inf)
+    return np.where(is_valid, numbers.to_numpy(np.float64, na_value=np.nan), np.inf)
 
 
 def _without_thousands(
-    texts: pd.Series, separator: str, decimal: str, *, has_no_decimals: bool = False
+    texts: pd.Series, separator: str, decimal: str, decimal_commas: bool
 ) -> pd.Series:
     """Remove thousands separators if a number of the column also has a decimal separator.
 
-    Otherwise ``1,234`` may be a number between 1 and 2. Several separators tell, too, as in the
-    Indian ``7,12,345``. Where `separator` cannot be a decimal separator, so do whole numbers of
-    three digits beside ``1,234``: all numbers are whole.
+    Otherwise ``1,234`` may be a number between 1 and 2. Several commas in a number tell, too, as in
+    the Indian ``7,12,345``, unless another comma is a decimal one; several points do not, since
+    ``9.12.345`` may be a slip. Where commas separate no decimals, so do whole numbers of three
+    digits beside ``1,234``: all numbers are whole.
     """
     group = f"[{separator}][0-9]"
-    whole = rf"[-+]?[1-9][0-9]{{0,2}}({group}{{2,3}})*{group}{{3}}"
-    several = rf"[-+]?[0-9]+({group}{{2,3}})+{group}{{3}}"
-    has_both = texts.str.fullmatch(rf"({whole}[{decimal}][0-9]+|{several})").any()
-    if not has_both and has_no_decimals:
-        is_whole = texts.str.fullmatch(rf"[-+]?[0-9]+|{whole}")
-        is_number = texts.str.contains(rf"^[-+]?[0-9{separator}{decimal}]+$")
-        has_hundreds = texts.str.fullmatch("[1-9][0-9]{2}").any()
-        has_both = has_hundreds and bool(is_whole[is_number].all())
-    if not has_both:
-        return texts
+    whole = rf"[-+]?[1-9][0-9]{{0,2}}({group}{{{2 if decimal == '.' else 3},3}})*{group}{{3}}"
     is_separated = texts.str.fullmatch(rf"{whole}([{decimal}][0-9]+)?")
-    return texts.mask(is_separated, texts.str.replace(separator, "", regex=False))
+    separated = texts[is_separated]
+    has_both = separated.str.contains(decimal, regex=False).any()
+    if separator == "," and not has_both:
+        others = texts[texts.str.fullmatch(_NO_UNIT) & ~is_separated]
+        if separated.str.contains(",.*,").any():
+            has_both = not others.str.contains(",").any()
+        elif not decimal_commas and others.str.fullmatch("[-+]?[0-9]+").all():
+            has_both = others.str.fullmatch("[1-9][0-9]{2}").any()
+    return texts.mask(is_separated & has_both, texts.str.replace(separator, "", regex=False))

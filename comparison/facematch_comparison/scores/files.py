@@ -116,7 +116,8 @@ def read_tables(source: object, *, row_name: str, example: str, is_one: bool = F
     these sheets is read.
     """
     if isinstance(source, (str, Path)):
-        found = _read_file(Path(source), _reader_of(Path(source), is_one=is_one))
+        path = Path(source)
+        found = _read_file(path, _reader_of(path, is_one=is_one))
     elif isinstance(source, pd.DataFrame):
         found = _tables("The frame", _of_pandas(source))
     elif hasattr(source, "__arrow_c_stream__"):
@@ -130,7 +131,7 @@ def read_tables(source: object, *, row_name: str, example: str, is_one: bool = F
     tables: Tables = {}
     for sheet, its_cells in found.items():
         file, cells = _without_last_words(sheet, its_cells)
-        _check_rows(file, cells, row_name=row_name, example=example)
+        _check_rows(file, row_name=row_name, example=example)
         tables[file] = cells
     return tables
 
@@ -153,15 +154,14 @@ def _without_last_words(file: SourceTable, cells: pd.DataFrame) -> tuple[SourceT
         return file, cells
     without = file.with_rows(np.arange(kept_count))
     listed = " and ".join(repr(word[:60]) for word in words)
-    note = f"has {listed} below the last {file.unit} with a pair, which was left out"
-    without.notes = [*file.notes, f"{file.title} {note}"]
+    note = f"{file.title} has {listed} below the last {file.unit} with a pair, which was left out"
+    without.notes = [*file.notes, note]
     return without, cells.iloc[:kept_count]
 
 
 def _only_word(row: pd.Series) -> str | None:
     """Return the word of a row that is no pair, a remark or the name of a sum; None for a pair."""
-    texts = [_as_trimmed_text(cell) for cell in row if not pd.isna(cell)]
-    texts = [text for text in texts if text]
+    texts = list(filter(None, map(_as_trimmed_text, row.dropna())))
     words = [text for text in texts if not re.fullmatch(NUMBER, text)]
     if len(words) != 1 or len(texts) == len(row):
         return None
@@ -170,8 +170,8 @@ def _only_word(row: pd.Series) -> str | None:
     return word if is_remark or word.rstrip(":").lower() in _SUMMARY_WORDS else None
 
 
-def _check_rows(file: SourceTable, cells: pd.DataFrame, *, row_name: str, example: str) -> None:
-    """Raise if a table has no header or two, no rows, or a problem with its header."""
+def _check_rows(file: SourceTable, *, row_name: str, example: str) -> None:
+    """Raise if a table has no header, no rows, or a problem with its header."""
     if any(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", name) for name in file.header):
         if len(file.header) == 1:
             raise InvalidRequest(
@@ -187,12 +187,6 @@ def _check_rows(file: SourceTable, cells: pd.DataFrame, *, row_name: str, exampl
             f"and each further line is one {row_name}."
         )
     file.refuse_header(so="nothing was read")
-    second_head = map(field_for, map(_as_trimmed_text, cells.iloc[0]))
-    if "score" in second_head and "score" not in map(field_for, file.header):
-        raise InvalidRequest(
-            f"{file.title} has two heads, and the second one names the scores. Delete the first, "
-            f"so that the first line names all columns, such as {example}."
-        )
 
 
 def parse_file(path: Path, parser: Callable[[BinaryIO], Parsed]) -> Parsed:
@@ -395,10 +389,9 @@ def _frame_of_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """
     frame = pd.json_normalize([_first_items({**record}) for record in records])
     # A record that is null on some lines is an empty column beside those of its keys.
-    names = list(frame.columns)
     unneeded = []
-    for name in names:
-        has_parts = any(other.startswith(f"{name}.") for other in names)
+    for name in frame:
+        has_parts = any(other.startswith(f"{name}.") for other in frame)
         if has_parts and frame[name].isna().all():
             unneeded.append(name)
     return frame.drop(columns=unneeded)
@@ -442,30 +435,21 @@ class _Sheet:
         return list(self.body.columns)
 
     @property
-    def fields(self) -> set[str]:
-        """The fields of its columns."""
-        return {field_for(_as_trimmed_text(name)) for name in self.header}
-
-    @property
     def is_of_pairs(self) -> bool:
         """Whether columns have answers or labels, or identify pairs."""
         if self.most_in_a_row < 3:
             return False
-        fields = self.fields
-        has_answers = not fields.isdisjoint(_OF_ANSWERS)
-        return has_answers or any(fields.issuperset(key) for key in PAIR_KEYS)
-
-    @property
-    def line_numbers(self) -> list[int]:
-        """The number of each row in the sheet, from 1."""
-        return [1 + row for row in self.body.index]
+        fields = {field_for(_as_trimmed_text(name)) for name in self.header}
+        return not fields.isdisjoint(_OF_ANSWERS) or any(
+            fields.issuperset(key) for key in PAIR_KEYS
+        )
 
     def tables(self, title: str, *, notes: Sequence[str] = (), sheet: str = "") -> Tables:
         """Return the sheet as a table; `sheet` is its name if it is one of several."""
         return _tables(
             title,
             _of_pandas(self.body),
-            find_places=lambda: self.line_numbers,
+            find_places=lambda: [1 + row for row in self.body.index],
             decimal_commas=True,
             notes=notes,
             sheet=sheet,

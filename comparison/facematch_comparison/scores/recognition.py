@@ -158,9 +158,7 @@ def _check_separator(file: SourceTable) -> None:
     """Raise if a text has one column: its columns are probably separated in another way."""
     if file.unit == "line" and len(file.header) == 1:
         (column,) = file.header
-        advice = SEPARATE
-        if field_for(column) == "score":
-            advice = f"Scores need labels: write {WIDE}."
+        advice = f"Scores need labels: write {WIDE}." if field_for(column) == "score" else SEPARATE
         raise InvalidRequest(f"{file.title} has only the column {column[:60]!r}. {advice}")
 
 
@@ -331,18 +329,19 @@ def _skip_unneeded(file: SourceTable) -> None:
 
 
 def _missing_fields(cells_of: Tables, ambiguous: Iterable[str]) -> dict[str, str]:
-    """Return a question for each field that no file has; `ambiguous` are the keys of questions."""
+    """Return a question for each field that no file has; `ambiguous` are the keys of questions.
+
+    Raise InvalidRequest if no file has scores, and a second head names them.
+    """
     files = list(cells_of)
     fields = {key.rpartition(":")[2] for key in ambiguous}
     for file in files:
         fields |= file.fields
     questions = {}
     for together in _TOGETHER:
-        lacking = [field for field in together if field not in fields]
-        if len(lacking) < len(together):
-            for field in lacking:
+        if not fields.isdisjoint(together):
+            for field in set(together) - fields:
                 questions[field] = f"the column {field} is missing"
-    has_people = fields.issuperset(PEOPLE)
     if fields.isdisjoint((*PEOPLE, *PICTURES, PERSON)) and not files[0].independent_pairs:
         questions[PERSON] = (
             "no column names the people: name both people (probe_subject, reference_subject), one "
@@ -350,10 +349,12 @@ def _missing_fields(cells_of: Tables, ambiguous: Iterable[str]) -> dict[str, str
             f"{format_argument('independent_pairs', True)} if no person is in two pairs"
         )
     if fields.isdisjoint(LABELS):
+        has_people = fields.issuperset(PEOPLE)
         question = _question_of_truth(cells_of) if has_people else _demand_of_truth(files)
         if question is not None:
             questions["mated"] = question
     if fields.isdisjoint(("score", "decision")):
+        _refuse_second_heads(cells_of)
         questions["score"] = (
             "no column of scores has a known name (score, similarity, confidence, distance); if "
             "there is a column for each system, name each of them as score"
@@ -363,10 +364,24 @@ def _missing_fields(cells_of: Tables, ambiguous: Iterable[str]) -> dict[str, str
     return questions
 
 
+def _refuse_second_heads(cells_of: Tables) -> None:
+    """Raise if a first row names scores, and more fields than the header does.
+
+    A single such cell may be a pair's metric, beside a label such as ``genuine``.
+    """
+    for file, cells in cells_of.items():
+        names = {field_for(str(cell)) for cell in cells.iloc[0]} - {""}
+        if "score" in names and len(names) > max(1, len(file.fields)):
+            raise InvalidRequest(
+                f"{file.title} has two heads, and the second one names the scores. Delete the "
+                f"first, so that the first line names all columns, such as {WIDE} or {LONG}."
+            )
+
+
 def _has_systems(cells_of: Tables) -> bool:
     """Return whether the only file has lines of several systems."""
-    (file, cells), *more = cells_of.items()
-    if more or "system" not in file.column_of:
+    (file, cells), *others = cells_of.items()
+    if others or "system" not in file.column_of:
         return False
     return len(words_of(cells[file.column_of["system"]]).categories) > 1
 

@@ -284,20 +284,27 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
         columns[f"{name}_low"] = tuple(interval.low for interval in intervals)
         columns[f"{name}_high"] = tuple(interval.high for interval in intervals)
     # A bound of one rate moves the crossing; as in `weighted_sum`, distances are added as squares.
-    crossing = _crossing(columns["fnmr"], columns["fmr"])
-    distances = []
-    for bound in ("low", "high"):
-        by_fnmr = _crossing(columns[f"fnmr_{bound}"], columns["fmr"]) - crossing
-        by_fmr = _crossing(columns["fnmr"], columns[f"fmr_{bound}"]) - crossing
-        distances.append(math.hypot(by_fnmr, by_fmr))
+    # They begin at `curve.eer`: if few errors decide, the crossing of these points lies below it.
+    ends = []
+    for bound, sign in (("low", -1), ("high", 1)):
+        crossings = (
+            _crossing(columns[f"fnmr_{bound}"], columns["fmr"]),
+            _crossing(columns["fnmr"], columns[f"fmr_{bound}"]),
+        )
+        distances = sign * np.subtract(crossings, curve.eer)
+        ends.append(curve.eer + sign * math.hypot(*distances.clip(0)))
     interval = Interval(
-        low=max(0.0, curve.eer - distances[0]),
-        high=min(1.0, curve.eer + distances[1]),
+        low=max(0.0, ends[0]),
+        high=min(1.0, ends[1]),
         confidence=rates.confidence,
         method=Method.CLUSTERED,
     )
-    eer = Estimate(value=curve.eer, interval=interval)
-    return Curve(thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=eer)
+    return Curve(
+        thresholds=tuple(thresholds),
+        **columns,
+        confidence=rates.confidence,
+        eer=Estimate(value=curve.eer, interval=interval),
+    )
 
 
 def _crossing(fnmr: Sequence[float], fmr: Sequence[float]) -> float:

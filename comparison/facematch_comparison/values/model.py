@@ -670,12 +670,14 @@ def _rows_of(value: Any, number: str = "", case: str | None = None) -> Iterator[
                 names = [part[key] for key in _CASES if key in part]
                 own_case = " / ".join(names) or str(part.get("fmr", index))
             yield from _rows_of(part, number, own_case)
-    elif isinstance(value, dict) and not value.keys().isdisjoint(("value", "method")):
-        interval = value.pop("interval", None) or {}
-        yield {"system": None, "number": number, "case": case, **value, **interval}
     elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _rows_of(part, f"{number}.{key}".lstrip("."), case)
+        # A group may be called `value` or `method`, too: it is an object.
+        if isinstance(value.get("method", value.get("value", value)), dict):
+            for key, part in value.items():
+                yield from _rows_of(part, f"{number}.{key}".lstrip("."), case)
+        else:
+            interval = value.pop("interval", None) or {}
+            yield {"system": None, "number": number, "case": case, **value, **interval}
 
 
 def as_json(value: Any) -> dict[str, Any]:

@@ -100,6 +100,57 @@ def test_a_report_overwrites_its_own_files_and_never_its_input(run, tmp_path):
     assert (tmp_path / "s.csv").read_bytes() == scores_before
 
 
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        "--csv same.csv --wrong same.csv",
+        "--csv ./same.csv --answers same.csv",
+        "--wrong same.csv --answers link.csv",
+        "--out same.json --wrong same.json",
+        "--out same.html --out same.html",
+    ],
+)
+def test_two_outputs_to_one_file_are_refused(run, tmp_path, outputs):
+    (tmp_path / "link.csv").symlink_to("same.csv")
+    answer = run(f"{REPORT} {outputs}")
+    assert answer.exit_code == 2
+    option, _, other = outputs.split()[:3]
+    assert f"which {option} writes" in " ".join(answer.stderr.split())
+    assert other in answer.stderr
+    assert not list(tmp_path.glob("same.*"))
+
+
+@pytest.mark.parametrize("column", ["value", "method", "interval", "number"])
+def test_groups_of_any_name_are_rows_of_the_table(run, scores, tmp_path, column):
+    scores(crowd("one", people=60, grouped=True))
+    frame = pd.read_csv("s.csv")
+    of_groups = [name for name in frame if "group_number" in name]
+    groups = dict(zip(sorted(set(frame[of_groups[0]])), ("value", "method"), strict=True))
+    frame[of_groups] = frame[of_groups].map(groups.get)
+    frame.columns = frame.columns.str.replace("group_number", f"group_{column}")
+    frame.to_csv("s.csv", index=False)
+    assert run(f"{REPORT} --csv all.csv").exit_code == 0
+    rows = pd.read_csv(tmp_path / "all.csv").set_index("number")
+    sizes = evaluate(read_scores(tmp_path / "s.csv")).study.groups[column]
+    assert set(sizes) == {"value", "method"}
+    for group, size in sizes.items():
+        mated = rows.loc[f"study.groups.{column}.{group}.mated", "value"]
+        assert mated == size.mated > 0
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("output", ["--csv all.csv", "--wrong w.csv", "--answers a.csv"])
+def test_the_page_is_written_before_a_table_that_cannot_be(run, tmp_path, monkeypatch, output):
+    def disk_full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("facematch_comparison.report.writing.export", disk_full)
+    assert run(f"{REPORT} --out r.html --out r.json {output}").exit_code != 0
+    assert (tmp_path / "r.html").stat().st_size
+    assert json.loads((tmp_path / "r.json").read_text())["kind"] == "comparison"
+
+
 TRUTH = "--scores truth.csv"
 BOTH = f"{TRUTH} --scores bad.csv --scores good.csv"
 

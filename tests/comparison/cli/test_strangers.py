@@ -303,6 +303,34 @@ def test_digits_grouped_as_in_switzerland_and_india(pairs, tmp_path, written):
     assert answers.scores.tolist() == scores.tolist()
 
 
+@pytest.mark.parametrize(
+    ("slip", "sep", "form"),
+    [
+        ("9.12.345", ";", "{:.1f}"),
+        ("1,234,567", ";", "{:.1f}"),
+        ("1,234,567", ",", "{:.2f}"),
+        ("1,234,567", ";", "1234{:.3f}"),
+    ],
+)
+def test_a_slip_among_decimals_is_no_large_number(refusal, pairs, slip, sep, form):
+    texts = pairs["score"].map(form.format)
+    if "," in slip:
+        texts = texts.str.replace(".", ",")
+    texts[3] = slip
+    pairs.assign(score=texts).to_csv("slip.csv", index=False, sep=sep)
+    text = refusal("slip.csv")
+    assert repr(slip) in text
+    assert "line 5" in text
+
+
+def test_points_of_another_grouping_are_a_slip_beside_thousands(refusal, pairs):
+    texts = [f"{score * 50:,.2f}" for score in pairs["score"]]
+    texts = pd.Series(texts).str.translate(str.maketrans(",.", ".,"))
+    texts[3] = "9.12.345"
+    pairs.assign(score=texts).to_csv("slip.csv", index=False, sep=";")
+    assert "'9.12.345'" in refusal("slip.csv")
+
+
 TITLES = ["Pictures", "", "Truth", "Answer"]
 QUESTIONS = ["First picture", "Second picture", "Same person?", "How similar?"]
 
@@ -322,6 +350,28 @@ def test_a_second_head_is_named(refusal, pairs, suffix):
         text = refusal(path)
         assert "second head" in text or "two heads" in text
         assert "elete" in text
+
+
+@pytest.mark.parametrize("metric", ["similarity", "Confidence", "distance", "cosine"])
+@pytest.mark.parametrize("label", ["1", "genuine"])
+def test_a_pair_that_states_its_metric_is_no_second_head(run, refusal, pairs, metric, label):
+    labels = pairs["label"].map({1: label, 0: "0"})
+    pairs = pairs.assign(label=labels, metric=metric).rename(columns={"score": "value"})
+    pairs.to_csv("metric.csv", index=False)
+    assert "no column of scores has a known name" in refusal("metric.csv")
+    assert run(f"{REPORT} metric.csv --column score=value").exit_code == 0
+    pairs.drop(columns="metric").to_csv("named.csv", index=False)
+    report = run(f"{REPORT} metric.csv --column score=value --json")
+    named = run(f"{REPORT} named.csv --column score=value --json")
+    systems = [json.loads(answer.stdout)["systems"][0] for answer in (report, named)]
+    assert systems[0]["curve"] == systems[1]["curve"]
+
+
+def test_labels_beside_scores_may_name_a_metric(run, pairs):
+    scores = pairs.drop(columns="label")
+    scores.to_csv("scores.csv", index=False)
+    pairs.drop(columns="score").assign(note="similarity").to_csv("labels.csv", index=False)
+    assert run(f"{REPORT} scores.csv --scores labels.csv").exit_code == 0
 
 
 def test_a_word_on_the_second_line_alone_is_still_a_missing_score(run, refusal, pairs):

@@ -112,3 +112,40 @@ def test_scores_without_an_error_have_an_eer_of_0_with_an_upper_bound():
     eer = curve_of(Rates(system_answers([90, 80, 70], [40, 30, 20]))).eer
     assert (eer.value, eer.interval.low) == (0, 0)
     assert 0.4 < eer.interval.high < 1
+
+
+def test_the_interval_of_a_small_eer_contains_that_of_its_few_errors():
+    """One of 100 mated pairs lies below 10 of 1,000 others: both rates are 1 %."""
+    mated = [40, *np.linspace(80, 99, 99)]
+    others = [*np.linspace(0, 39, 990), *np.linspace(41, 60, 10)]
+    eer = curve_of(Rates(system_answers(mated, others))).eer
+    assert eer.value == 0.01
+    assert eer.interval.low <= scipy.stats.beta.ppf(0.025, 1, 100)
+    assert scipy.stats.beta.ppf(0.975, 11, 990) < eer.interval.high < 0.06
+
+
+def missed(*, mated, others, distance, repeats):
+    """How often the interval begins above the true EER, and ends below it."""
+    truth = scipy.stats.norm.cdf(-distance / 22)
+    chance = np.random.default_rng(5)
+    above = below = 0
+    for _ in range(repeats):
+        mated_scores = chance.normal(30 + distance, 10, mated).round(2)
+        other_scores = chance.normal(30, 12, others).round(2)
+        interval = curve_of(Rates(system_answers(mated_scores, other_scores))).eer.interval
+        above += truth < interval.low
+        below += truth > interval.high
+    return above, below
+
+
+def test_the_interval_of_a_small_eer_begins_below_the_true_one():
+    above, below = missed(mated=100, others=1_000, distance=60, repeats=40)
+    assert above <= 1
+    assert below <= 1
+
+
+def test_intervals_of_eers_cover_the_true_ones():
+    for mated, others, distance in ((100, 10_000, 60), (300, 3_000, 60), (300, 3_000, 40)):
+        above, below = missed(mated=mated, others=others, distance=distance, repeats=120)
+        assert above <= 8  # of 3 expected, at most one time in a hundred
+        assert below <= 8
