@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .run.records import PairState, Price, Progress, UnresolvedCharge
     from .run.study_run import RunSummary, StudyRun, read_answers, run_study
     from .scores.answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, frame_of
+    from .scores.attributes import with_bands
     from .scores.columns import ColumnsNotRecognised
     from .scores.reading import read_scores
     from .study.drawing import draw_pairs
@@ -39,6 +40,7 @@ __getattr__, __dir__ = lazy_names(
         "run.records": "PairState Price Progress UnresolvedCharge",
         "run.study_run": "RunSummary StudyRun read_answers run_study",
         "scores.answers": "BILLED DECISIONS NO_DECISION Answers Grouping frame_of",
+        "scores.attributes": "with_bands",
         "scores.columns": "ColumnsNotRecognised",
         "scores.reading": "read_scores",
         "study.drawing": "draw_pairs",
@@ -85,6 +87,7 @@ __all__ = [
     "report_html",
     "run_study",
     "to_frame",
+    "with_bands",
     "write_report",
     "wrong_pairs",
 ]

@@ -137,6 +137,19 @@ def _no_scores(
     return marks
 
 
+def _bands(
+    context: click.Context, option: click.Parameter, texts: Iterable[str]
+) -> dict[str, list[int]]:
+    """Parse the edges of bands: ``age=18,30,45,60``."""
+    try:
+        return {
+            name: [int(edge) for edge in text.split(",")]
+            for name, text in parse_pairs(context, option, texts).items()
+        }
+    except ValueError:
+        raise click.BadParameter("write whole numbers, such as age=18,30,45,60.") from None
+
+
 def flag(name: str, help_: str) -> Decorator:
     """Return an option without a value."""
     return click.option(name, is_flag=True, help=help_)
@@ -247,6 +260,14 @@ source = join_options(
         "(Rekognition: 80); so is a labelled pair without a line, if no score is empty.",
         callback=_below,
     ),
+    repeated(
+        "--bands",
+        "bands",
+        "GROUPS=EDGES",
+        "Put groups that are numbers into bands: age=18,30,45,60 makes <18, 18-29, 30-44, 45-59 "
+        "and 60+.",
+        callback=_bands,
+    ),
     flag("--independent-pairs", "With --scores without people's names: no person is in two pairs."),
 )
 
@@ -255,7 +276,7 @@ _OF_SCORES: Final = ("columns", "rule", "no_scores", "below", "independent_pairs
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("stores", "scores", *_OF_SCORES, "pairs"),
+    "Input": ("stores", "scores", *_OF_SCORES, "bands", "pairs"),
     "Judging": (
         "requirements",
         "fmr",
@@ -370,11 +391,13 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         from facematch_comparison.report.writing import digest_answers
         from facematch_comparison.run.parts import read_run
         from facematch_comparison.run.study_run import answers_of
+        from facematch_comparison.scores.attributes import with_bands
 
         run = read_run(databases)
     answers = answers_of(run)
     files = [store.partition("?")[0].rpartition("/")[2] for store in stores]
     evidence = _evidence(" + ".join(files), digest_answers(answers))
+    answers = with_bands(answers, options["bands"], note)
     return answers, {"name": run.study.name, "digest": run.study.digest, "evidence": evidence}
 
 
@@ -397,6 +420,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     """
     if options["stores"]:
         raise click.UsageError("--scores cannot be combined with --store.")
+    from facematch_comparison.scores.attributes import with_bands
     from facematch_comparison.scores.reading import read_scores
 
     paths: tuple[Path, ...] = options["scores"]
@@ -412,6 +436,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     source: object = list(paths) if len(paths) > 1 else paths[0]
     with completing_columns():
         answers = read_scores(source, note=keep, **reading)
+    answers = with_bands(answers, options["bands"], keep)
     digest = _digest_of(paths)
     evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
     # Each of several files is a system, but one of them may contain only the labels, or two files

@@ -595,11 +595,14 @@ def _caveats_of_study(
     crossed = {cell.column for system in evaluation.systems for cell in system.cross_groups}
     not_crossed = [name for name in study.groups if name not in crossed]
     if not_crossed:
+        advice = ""
+        if all(map(str.isdigit, study.groups[not_crossed[0]])):
+            advice = f" Put numbers into bands: --bands {not_crossed[0]}=18,30,45,60."
         yield _caveat(
             "cross_groups",
             f"Too few pairs are of two groups of {join_names(not_crossed)} to show false matches "
             "between groups. Such pairs need the group of each side in a column of its own: "
-            f"probe_group_{not_crossed[0]} and reference_group_{not_crossed[0]}.",
+            f"probe_group_{not_crossed[0]} and reference_group_{not_crossed[0]}.{advice}",
         )
     if any(system.year for system in evaluation.systems):
         yield _caveat(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import pandas as pd
 
-from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
-from .cells import common_words, first_rows, word_at
+from facematch_core.backend.kinds import format_argument, suggest_name
+from facematch_core.errors import InvalidRequest
+
+from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Answers, Grouping
+from .cells import TEXT, common_words, first_rows, numbers_of, word_at
 from .columns import FIELDS, group_column
 from .lines import MINUS_DISTANCE, names_of_people, words_in
 from .source_table import Problem, SourceTable, problems_at
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .source_table import Ints
 
 
@@ -173,3 +179,59 @@ def _grouping_of(
     return Grouping(
         labels=tuple(groups), probe=group_of_person[probe], reference=group_of_person[reference]
     )
+
+
+def with_bands(
+    answers: Sequence[Answers],
+    bands: Mapping[str, Sequence[int]],
+    note: Callable[[str], object] | None = None,
+) -> list[Answers]:
+    """Return the answers with groups that are numbers, such as ages, put into bands.
+
+    The edges 18 and 30 make the bands ``<18``, ``18-29`` and ``30+``; bands without a person are
+    left out. A person whose number is ``NA`` or another word for an empty cell is in no band.
+
+    Args:
+        bands: The edges of each column of groups, the lowest first.
+        note: Called with a sentence on each column: its lowest and highest number.
+
+    Raises:
+        InvalidRequest: there is no such column; the edges do not rise; or a group is no number, or
+            a number below 0 although no edge is.
+    """
+    banded = list(answers)
+    for name, edges in bands.items():
+        if not edges or sorted({*edges}) != [*edges]:
+            raise InvalidRequest(f"The edges of {name[:60]!r} must rise, as 18, 30, 45, 60 do.")
+        labels = [f"<{edges[0]}"]
+        labels += [f"{low}-{high - 1}" for low, high in pairwise(edges)]
+        for number, system in enumerate(banded):
+            numbers = _numbers_of_groups(system, name, lowest=min(0, edges[0]))
+            cuts = [-np.inf, *edges, np.inf]
+            band_of = pd.cut(numbers, cuts, right=False, labels=[*labels, f"{edges[-1]}+"])
+            columns = {}
+            for column in (PROBE_GROUP + name, REFERENCE_GROUP + name):
+                groups = system.frame[column].cat.codes
+                columns[column] = band_of.remove_unused_categories().take(groups, allow_fill=True)
+            banded[number] = attrs.evolve(system, frame=system.frame.assign(**columns))
+        if note is not None:
+            note(f"{name} is from {np.nanmin(numbers):g} to {np.nanmax(numbers):g}")
+    return banded
+
+
+def _numbers_of_groups(system: Answers, name: str, *, lowest: float) -> NDArray[np.float64]:
+    """Return the number that each group is, NaN for an empty cell; raise if one is not."""
+    if name not in system.groups:
+        raise InvalidRequest(
+            f"No groups are called {name[:60]!r} here; {suggest_name(name, system.groups)} To read "
+            f"a column as groups, use {format_argument('columns', {f'group_{name}': name})}."
+        )
+    words = np.array(system.groups[name].labels, object)
+    numbers = numbers_of(pd.Series(words, dtype=TEXT), decimal_commas=False)
+    wrong = words[np.isinf(numbers) | (numbers < lowest)]
+    if len(wrong):
+        raise InvalidRequest(
+            f"Groups of {name[:60]!r} are no numbers for bands, such as {str(wrong[0])[:40]!r}. If "
+            "a number is unknown, leave the cell empty."
+        )
+    return numbers
