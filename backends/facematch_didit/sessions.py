@@ -291,7 +291,9 @@ def _compared_with(record: SessionRecord, answer: dict[str, http.Json]) -> Compa
     """Return the kind of picture that the face was compared with.
 
     ``source_image_session_id`` is the session's own id for a submitted portrait, another session's
-    id for a stored face, and null for a document of this session (or if the workflow hides it).
+    id for a stored face, and null for a document of this session (or if the workflow hides it). A
+    portrait beside a document is UNKNOWN: it does not say which of them was compared. A portrait
+    is STORED, too, if our record names none: it is not one that the caller gave.
     """
     matches = answer.get("face_matches") or []
     if len(matches) != 1:

@@ -152,15 +152,15 @@ def _about(
 def _find_inquiry(backend: PersonaBackend, record: SessionRecord) -> http.SessionSteps:
     """Find the inquiry of a record without a `session_id`.
 
-    Of several, prefer the newest that is decided or in review, or else the oldest, so that the
-    person does not have to repeat the session.
+    Of several, prefer the newest that is decided or in review, or else the oldest, whose link the
+    person got first, so that nobody repeats a session.
     """
     oldest_other: SessionReading | None = None
     for session_id in (yield from _list_newest_first(backend, record)):
         reading = yield from _read(backend, record, session_id)
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
-        # A redacted inquiry has lost its note since the list was read.
+        # A redacted inquiry has lost the note that names the record since the list was read.
         if reading.state is not SessionState.GONE:
             oldest_other = reading
     if oldest_other is None:

@@ -140,10 +140,13 @@ class CallLog:
         _close_at_end_of_child(self)
 
     def _check_key(self, key_check: str, secret: bytes) -> None:
-        """Take the digest with which the log was made; raise `ConfigurationError` for another key.
+        """Raise `ConfigurationError` if the log was made with another key.
+
+        A log of the first version has BLAKE2b digests: from here on, this one makes such ones, too.
+        Where the machine refuses BLAKE2b, the error says `remedy`.
 
         Args:
-            key_check: The digest that the log has stored.
+            key_check: The digest of a constant with the log's key, as the log has stored it.
             secret: The key as the caller passed it.
         """
         if not key_check.startswith(_SHA256):

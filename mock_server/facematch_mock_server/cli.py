@@ -435,7 +435,8 @@ def _serve(
         lines = _greet_all(vendors, options)
     else:
         lines = _greet(server, vendors, options)
-    # The standard output is the program's or, without one, a shell's, which reads variables.
+    # With a door, the standard output is the program's that runs behind it or, without one, a
+    # shell's, which reads the door's variables from it: so this text goes to the error output.
     click.echo(
         STARTED.format(
             url=server.url,

@@ -89,7 +89,8 @@ class Influence:
         at_people = np.bincount(people.probe, self.of_pairs, count)
         at_people += np.bincount(people.reference[non_mated], of_others, count)
         squares = at_people**2
-        # Pairs of the same two people were counted twice, once at each person.
+        # Pairs of the same two people were counted twice, once at each person. A couple is two
+        # people with several pairs; the number 0 is that of all pairs that are alone.
         of_couples = table.couple_of_pair[non_mated]
         at_couples = np.bincount(of_couples, of_others)
         singles = of_others[of_couples == 0]

@@ -302,9 +302,10 @@ class CallRules(Rules):
                 assert_among(label, result.decision, expected)
 
     def _r02_vendors_verdict(self, bench: Bench) -> None:
-        """A vendor that decides by its own rule still does if a threshold is passed.
+        """What the vendor passed stays a pass when the caller names a threshold below its score.
 
-        Its pass stays one at a threshold half a point below its score. A score below 2 is left out.
+        Of vendors whose rule decides, not ours. The threshold is half a point below the score; a
+        score below 2 is left out, since a threshold up to 1 would be refused as a fraction.
         """
         operations = bench.scored_operations()
         threshold_rule = bench.capabilities.threshold_rule

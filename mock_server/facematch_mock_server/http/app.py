@@ -273,9 +273,10 @@ class App:
         return None
 
     def _find_vendor_of_own_reply(self, head: Request, owner: Vendor | None) -> Vendor | None:
-        """Return the vendor that an own reply to the method and path names, else `owner`.
+        """Return the vendor that answers if a reply of the user's fits the method and path.
 
-        For a reply without a vendor to a path without an owner it is the first vendor.
+        It is the one that the reply names; else, and without a reply, `owner`, the vendor to whom
+        the path belongs. If neither is known, the first one answers: the reply needs none.
         """
         replies = self._account_by_any_key(head).replies
         own_reply = replies.find_by_path(head) if replies.all else None

@@ -202,9 +202,11 @@ class Reduction:
         *,
         is_private: bool,
     ) -> None:
-        """Collect the values below a field: private ones apart, and kept ones as known.
+        """Collect the texts below a field, so that they can be found again in other texts.
 
-        All that a private field contains is private. Booleans and decimals are not collected.
+        All that a private field contains is private, unless the user keeps the field of that name:
+        then its value is kept wherever it stands. Booleans, and decimals that are not kept, are
+        left out.
         """
         is_private = is_private or field.is_private
         if isinstance(value, JsonBody):
@@ -353,9 +355,10 @@ class Reduction:
         return "/".join(steps), "/".join(names)
 
     def _reduce_pairs(self, pairs: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return the pairs of a query with their names and texts reduced.
+        """Return the pairs of a query as a recording shows them, without private names and texts.
 
-        Numbers that together are a face's template become others.
+        If the texts together are a face's template, each number gets another one, drawn from
+        `numbers`.
         """
         reduced = []
         texts = [text for _, text in pairs]

@@ -152,7 +152,8 @@ class Upstream:
 def _verifying_context() -> ssl.SSLContext:
     """Return a TLS context that trusts what a backend trusts: the environment's file, or certifi's.
 
-    Raises ValueError if the file or folder has no certificates.
+    Raises ValueError if the file is missing or has no certificates. A folder is read only when a
+    server's certificate is checked, so one without certificates trusts no server.
     """
     variable = next(filter(os.environ.get, CA_VARIABLES), None)
     if variable is None:

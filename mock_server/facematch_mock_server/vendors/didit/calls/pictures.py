@@ -289,7 +289,7 @@ def _make_picture_route(path: str, service: PictureService) -> Route:
         },
         operation=service.operation,
         is_form=True,
-        # The journal shortens metadata itself.
+        # The journal shows metadata anyway, shortened.
         shown_fields=tuple(name for name in names if name != "metadata"),
         fields=names,
         picture_fields=files,

@@ -181,14 +181,15 @@ def _open_page(
 ) -> Session:
     """Open the page of an applicant, who may be a new one, by a new token.
 
-    With `keeps_open_page`, an open page stays as it is, so that its link still works.
+    Refuses an applicant who was deactivated. With `keeps_open_page`, an open page stays as it is,
+    so that its link still works, and the URLs and the language are ignored.
     """
     external_id, level_name = applicant
     with call.world.behaviour.creating:
         session = find_by_external_id(call, external_id)
         if session is None:
-            # OURS: A link for an unknown userId creates its applicant at once; Sumsub's texts
-            # differ.
+            # OURS: A link for an unknown userId creates its applicant at once; Sumsub's
+            # pages differ about it.
             session = add_applicant(call, external_id, level_name, sent={})
     if is_deactivated(session):
         call.refuse("presence.deleted")
