@@ -514,13 +514,18 @@ def close_log(runner: Runner) -> None:
         runner.log.close()
 
 
+_POLICIES: Final = (
+    "policies is a list, each of type Policy, such as [Budget(...)]; a Retry is passed as retry=."
+)
+
+
 def _check_policies(policies: object) -> tuple[Policy, ...]:
     """Return policies as a tuple; raise `ConfigurationError` unless each is a `Policy`."""
     if not isinstance(policies, Iterable):  # for example a policy that is in no list
-        raise errors.ConfigurationError("policies must be of type Policy.")
+        raise errors.ConfigurationError(_POLICIES)
     all_policies = tuple(policies)
     if not all(isinstance(policy, Policy) for policy in all_policies):
-        raise errors.ConfigurationError("policies must be of type Policy.")
+        raise errors.ConfigurationError(_POLICIES)
     return all_policies
 
 

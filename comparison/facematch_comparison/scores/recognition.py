@@ -225,7 +225,9 @@ def _assign_named_column(file: SourceTable, field_name: str, column: str) -> str
     if column not in file.header:
         near = suggest_name(column, file.header)
         return f"there is no column {column[:60]!r}; {near.rstrip('.')}"
-    if field in file.column_of or column in _columns_read(file):
+    if field in file.column_of:
+        return f"two columns are named as {field}: name one"
+    if column in _columns_read(file):
         return f"the column {column[:60]!r} is named twice"
     file.assign(field, column)
     file.fields_named.add(field)

@@ -142,8 +142,10 @@ class OwnReply:
         # A verdict about one picture is none about another.
         return recording is None or recording.pictures == digest_pictures(request, recording.salt)
 
-    def explain_silence(self, request: Request) -> str:
+    def explain_silence(self, request: Request, *, is_imitated: bool) -> str:
         """Return the hint of a call with the reply's method and path that it does not answer."""
+        if is_imitated and not self.is_instead and self.fits(request):
+            return f'{self.source} does not answer what the mock imitates: give it "instead": true'
         if not self.request.fits(request):
             return f"{self.source} has this path, but not all of its conditions fit"
         if self.recording is not None and not self.fits(request):

@@ -769,8 +769,22 @@ class MockVendor:
         except Refused as refused:
             response = refused.response
             was_refused = True
+        self._add_hints(call, response, was_refused=was_refused)
+        self._put_set_values(call, response)
+        response = call.claims.with_citations(self.finished(call, response))
+        # The pictures may have triggered a fault.
+        if call.fault is not None:
+            return self._log_and_apply_fault(call, call.fault, response)
+        self.log(call, response)
+        return response
+
+    def _add_hints(self, call: Call, response: Response, *, was_refused: bool) -> None:
+        """Add the call's hint to the header and the note: why the answer is not as expected."""
         outcome = call.outcome
-        if was_refused:
+        own_reply_hint = self._explain_own_reply(call.request)
+        if own_reply_hint is not None:
+            call.hint = call.hint or own_reply_hint
+        elif was_refused:
             self._hint_at_refusal(call, response)
         elif outcome is not None and outcome.score_source == "bytes" and outcome.score is not None:
             # The mock compares bytes, so two photographs of one person score like two people.
@@ -780,13 +794,6 @@ class MockVendor:
             # A header is ASCII, but the journal and the console show a name as it is.
             hint = call.hint.encode("ascii", "backslashreplace").decode()
             response.headers = (*response.headers, (HINT_HEADER, hint))
-        self._put_set_values(call, response)
-        response = call.claims.with_citations(self.finished(call, response))
-        # The pictures may have triggered a fault.
-        if call.fault is not None:
-            return self._log_and_apply_fault(call, call.fault, response)
-        self.log(call, response)
-        return response
 
     def _put_set_values(self, call: Call, response: Response) -> None:
         """Put the values that a test has set into the answer, unless it is an error."""
@@ -843,13 +850,15 @@ class MockVendor:
             response.entry.reply = reply
         return sent
 
+    def _explain_own_reply(self, request: Request) -> str | None:
+        """Return why an own reply for the path of a call did not answer it; None without one."""
+        reply = self._replies.find_by_path(request) if self._replies.all else None
+        if reply is None or reply.vendor not in (None, self.world.vendor_name):
+            return None
+        return reply.explain_silence(request, is_imitated=self.imitates(request))
+
     def _hint_at_refusal(self, call: Call, response: Response) -> None:
         """Set the hint of a refusal that the vendor's own answer does not explain."""
-        if self._replies.all and not self.imitates(call.request):
-            reply = self._replies.find_by_path(call.request)
-            if reply is not None and reply.vendor in (None, self.world.vendor_name):
-                call.hint = reply.explain_silence(call.request)
-                return
         missing = self.find_missing(call.request)
         if missing is not None and self.not_imitated is not None:
             call.claims.cite("not_imitated")

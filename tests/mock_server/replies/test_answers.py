@@ -45,7 +45,9 @@ def test_own_reply_answers_without_a_key_or_a_charge_and_says_so(open_asking):
 def test_mock_answers_what_it_imitates_unless_the_reply_stands_instead(open_asking):
     asking = open_asking()
     asking.control.add_replies(reply("/v3/face-match/"))
-    assert asking.didit().json() != "own"
+    silent = asking.didit()
+    assert silent.json() != "own"
+    assert '"instead": true' in silent.headers[HINT]
     assert asking.get("/v3/face-match/").json() == "own"  # the mock has no GET there
     asking.control.add_replies(
         reply(
