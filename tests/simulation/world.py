@@ -187,6 +187,8 @@ class Process:
         self.undoing = []
         vendor = self.world.vendor
         self.engine = sa.create_engine(self.world.address)
+        self._connections = []
+        sa.event.listen(self.engine, "connect", lambda opened, _: self._connections.append(opened))
         self.budgets = SqlStore(self.engine)
         second = FaceppBackend(api_key=canaries.CLIENT_ID, api_secret=canaries.CLIENT_SECRET)
         budget = Budget(self.limit, name="uploads", store=self.budgets, clock=self.clock)
@@ -209,13 +211,16 @@ class Process:
         self.sessions = fm.SessionStore(self.engine, sessions, person=lambda _customer: ADA)
 
     def die(self):
-        """Leave all as it is, but for connections, which a server would close."""
+        """Leave all as it is, but for connections, which a server would close, used or not."""
         self.engine.dispose()
+        for connection in self._connections:
+            connection.close()
 
     def close(self):
+        self.budgets.close()
         self.checks.close()
         self.sessions.close()
-        self.engine.dispose()
+        self.die()
 
     def search_unknown(self):
         """Search the vendors' records for what the budget does not know, as every night."""
