@@ -57,6 +57,8 @@ OPEN = [
 ]
 FOLDED_IF_NARROW = [
     "Rates of each group",
+    "Cross-group FMR by sex: non-mated pairs by the groups of probe and reference",
+    "Cross-group FMR by age: non-mated pairs by the groups of probe and reference",
     "FNMR at the threshold for each false match rate",
     "Duration and cost of the calls of the run",
 ]
